@@ -1,0 +1,16 @@
+#pragma once
+
+// Clang's thread-safety analysis under our own names; other compilers see nothing.
+#if defined(__clang__)
+#define MATRICULA_TSA(x) __attribute__((x))
+#else
+#define MATRICULA_TSA(x)
+#endif
+
+#define CAPABILITY(name) MATRICULA_TSA(capability(name))
+#define SCOPED_CAPABILITY MATRICULA_TSA(scoped_lockable)
+#define GUARDED_BY(mutex) MATRICULA_TSA(guarded_by(mutex))
+#define REQUIRES(mutex) MATRICULA_TSA(requires_capability(mutex))
+#define EXCLUDES(mutex) MATRICULA_TSA(locks_excluded(mutex))
+#define ACQUIRE(...) MATRICULA_TSA(acquire_capability(__VA_ARGS__))
+#define RELEASE(...) MATRICULA_TSA(release_capability(__VA_ARGS__))
