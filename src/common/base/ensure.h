@@ -10,9 +10,9 @@ namespace matricula::base {
 
 // Checks what only a bug of ours can make false; stays on in release builds. `meaning` says in
 // words what has been broken. Faults of the world are a base::Status instead.
-#define ENSURE(condition, meaning)                                                  \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]] {                                                \
-      ::matricula::base::EnsureFailed(__FILE__, __LINE__, #condition, meaning);     \
-    }                                                                               \
+#define ENSURE(condition, meaning)                                              \
+  do {                                                                          \
+    if (!(condition)) [[unlikely]] {                                            \
+      ::matricula::base::EnsureFailed(__FILE__, __LINE__, #condition, meaning); \
+    }                                                                           \
   } while (false)

@@ -64,7 +64,7 @@ std::ostream& operator<<(std::ostream& out, const Status& status);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
   Result(Status status) : state_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     ENSURE(!std::get<Status>(state_).ok(), "an ok result needs a value");
   }
@@ -97,9 +97,9 @@ class [[nodiscard]] Result {
 }  // namespace matricula::base
 
 // Leaves the function with the status if it is not ok.
-#define RETURN_IF_ERROR(expression)                                        \
-  do {                                                                     \
-    if (auto status_ = (expression); !status_.ok()) [[unlikely]] {         \
-      return status_;                                                      \
-    }                                                                      \
+#define RETURN_IF_ERROR(expression)                                \
+  do {                                                             \
+    if (auto status_ = (expression); !status_.ok()) [[unlikely]] { \
+      return status_;                                              \
+    }                                                              \
   } while (false)

@@ -1,0 +1,182 @@
+#include "roles/setting_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include <fmt/format.h>
+
+namespace matricula::roles {
+namespace {
+
+using base::Code;
+using base::Status;
+
+Status Bad(std::string_view value, std::string_view expected) {
+  return {Code::kInvalidArgument, fmt::format("'{}' is not {}", value, expected)};
+}
+
+Setting Text(std::string_view name, std::string_view value_name, std::string_view help,
+             std::string Settings::*field) {
+  return {name,
+          value_name,
+          help,
+          false,
+          [field](Settings& settings, const Values& values) {
+            if (values.front().empty()) return Bad("", "a value");
+            settings.*field = values.front();
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+bool IsHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  int port = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
+  return error == std::errc() && stop == end && port >= 0 && port <= 65535;
+}
+
+Setting Address(std::string_view name, std::string_view help, std::string Settings::*field) {
+  return {name,
+          "HOST:PORT",
+          help,
+          false,
+          [field](Settings& settings, const Values& values) {
+            if (!IsHostPort(values.front())) return Bad(values.front(), "an address HOST:PORT");
+            settings.*field = values.front();
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+Setting Addresses(std::string_view name, std::string_view help, Values Settings::*field) {
+  return {name,
+          "HOST:PORT",
+          help,
+          true,
+          [field](Settings& settings, const Values& values) {
+            for (const std::string& value : values) {
+              if (!IsHostPort(value)) return Bad(value, "an address HOST:PORT");
+            }
+            settings.*field = values;
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return settings.*field; }};
+}
+
+template <class Integer>
+Setting Number(std::string_view name, std::string_view value_name, std::string_view help,
+               Integer Settings::*field, int64_t least, int64_t most) {
+  return {name,
+          value_name,
+          help,
+          false,
+          [=](Settings& settings, const Values& values) {
+            const std::string& text = values.front();
+            int64_t number = 0;
+            const char* end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            if (error != std::errc() || stop != end || number < least || number > most) {
+              return Bad(text, fmt::format("a whole number from {} to {}", least, most));
+            }
+            settings.*field = static_cast<Integer>(number);
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{std::to_string(settings.*field)}; }};
+}
+
+Setting OnOff(std::string_view name, std::string_view help, bool Settings::*field) {
+  return {name,
+          "on|off",
+          help,
+          false,
+          [field](Settings& settings, const Values& values) {
+            if (values.front() != "on" && values.front() != "off") {
+              return Bad(values.front(), "'on' or 'off'");
+            }
+            settings.*field = values.front() == "on";
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field ? "on" : "off"}; }};
+}
+
+Setting OneOf(std::string_view name, std::string_view help, std::string Settings::*field,
+              Values choices) {
+  return {name,
+          "NAME",
+          help,
+          false,
+          [=](Settings& settings, const Values& values) {
+            if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
+              return Bad(values.front(), fmt::format("one of: {}", fmt::join(choices, ", ")));
+            }
+            settings.*field = values.front();
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+Setting Roles() {
+  return {"role",
+          "ROLE",
+          "what this process is: admin, portal, kv-replica; default all three",
+          true,
+          [](Settings& settings, const Values& values) {
+            for (const std::string& value : values) {
+              if (value != "admin" && value != "portal" && value != "kv-replica") {
+                return Bad(value, "a role (admin, portal, kv-replica)");
+              }
+            }
+            settings.role = values;
+            return base::OkStatus();
+          },
+          [](const Settings& settings) { return settings.role; }};
+}
+
+}  // namespace
+
+const std::vector<Setting>& SettingTable() {
+  static const std::vector<Setting> table = {
+      Roles(),
+      Address("listen", "where the portals serve gRPC", &Settings::listen),
+      Number("min-length", "N", "shortest key or name accepted, in characters",
+             &Settings::min_length, 1, 256),
+      OnOff("reflection", "whether gRPC clients may ask for the services' descriptions",
+            &Settings::reflection),
+      Addresses("kv", "endpoints of the store to use from elsewhere: our replicas, or etcd",
+                &Settings::kv),
+      Address("kv-listen", "where the replica serves the etcd v3 API", &Settings::kv_listen),
+      Text("data", "DIR", "the replica's data", &Settings::data),
+      OneOf("auto-compaction-mode",
+            "whether auto-compaction-retention is a time (periodic) or a number of revisions "
+            "(revision)",
+            &Settings::auto_compaction_mode, {"periodic", "revision"}),
+      Text("auto-compaction-retention", "TIME|N",
+           "how much history stays readable, such as 1h, 30m or 100000 revisions; 0: all of it",
+           &Settings::auto_compaction_retention),
+      Number("quota-bytes", "BYTES", "size of the store at which it takes no more writes",
+             &Settings::quota_bytes, 1 << 20, std::numeric_limits<int64_t>::max()),
+      OneOf("log-level", "least level of the lines written: debug, info, warning, error",
+            &Settings::log_level, {"debug", "info", "warning", "error"}),
+  };
+  return table;
+}
+
+Status CheckTogether(const Settings& settings) {
+  if (settings.role.empty()) return {Code::kInvalidArgument, "role: at least one is needed"};
+  const bool has_replica = settings.HasRole("kv-replica");
+  if (!has_replica && settings.kv.empty()) {
+    return {Code::kInvalidArgument,
+            "without the role kv-replica, --kv must say where the store is"};
+  }
+  if (has_replica && !settings.kv.empty()) {
+    return {Code::kInvalidArgument,
+            "--kv names a store elsewhere, but the role kv-replica brings its own: drop one"};
+  }
+  return base::OkStatus();
+}
+
+}  // namespace matricula::roles

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+
+// What a process is told at its start. A value comes from a flag, else from the environment
+// (MATRICULAD_…), else from the --config file, else it is the default that stands here.
+namespace matricula::roles {
+
+struct Settings {
+  std::vector<std::string> role = {"admin", "portal", "kv-replica"};
+
+  std::string listen = "127.0.0.1:50051";
+  int min_length = 4;
+  bool reflection = true;
+
+  std::vector<std::string> kv;  // endpoints of a store elsewhere; empty: the one in this process
+  std::string kv_listen = "127.0.0.1:2379";
+  std::string data = "./matricula-data";
+  std::string auto_compaction_mode = "periodic";
+  std::string auto_compaction_retention = "1h";
+  int64_t quota_bytes = int64_t{2} << 30;
+
+  std::string log_level = "info";
+
+  bool HasRole(const std::string& name) const;
+};
+
+// What the command line asks for besides running.
+struct Invocation {
+  Settings settings;
+  std::map<std::string, std::string> origins;  // setting → "flag", "environment", "file", "default"
+  bool check_config = false;
+  bool print_config = false;
+  std::optional<std::string> message;  // --help or --version: print this and exit 0
+};
+
+// Reads flags, environment and file. InvalidArgument: one sentence that says what is wrong.
+base::Result<Invocation> ParseInvocation(int argc, const char* const* argv,
+                                         const std::map<std::string, std::string>& environment);
+
+// All settings in the file's own form, each with where it comes from.
+std::string RenderSettings(const Invocation& invocation);
+
+}  // namespace matricula::roles
