@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/base/done.h"
+#include "common/domain/cursor.h"
+#include "common/domain/rules.h"
+#include "matricula.pb.h"
+
+namespace matricula::domain {
+
+class Transactor;
+
+// How a write ended: status 0 if it has taken effect, 1 and the reason if it was refused and
+// changed nothing. Errors are trouble of ours: Unavailable and ResourceExhausted (nothing changed),
+// OutcomeUnknown (it may have taken effect), DataLoss (a malformed record).
+using Answer = base::Done<project::Status>;
+
+// The records: students, professors, disciplines. `request_id` is the client's own (empty: none);
+// repeating a request with the same id answers ok again and changes nothing.
+//
+// Removing cascades: a student leaves every roster, a professor every class, a discipline takes
+// its roster along, in one transaction when it fits. Otherwise the record goes first, with a marker
+// `remocao/<kind>/<id>`, then the rest in steps; the answer comes when all is done.
+class Cadastro {
+ public:
+  Cadastro(Transactor& transactor, Rules rules) : transactor_(transactor), rules_(rules) {}
+
+  void NovoAluno(project::Aluno aluno, std::string request_id, Answer done);
+  void EditaAluno(project::Aluno aluno, std::string request_id, Answer done);
+  void RemoveAluno(std::string matricula, std::string request_id, Answer done);
+  // A blank message if there is none.
+  void ObtemAluno(std::string matricula, base::Done<project::Aluno> done);
+  std::unique_ptr<Cursor<project::Aluno>> ObtemTodosAlunos();
+
+  void NovoProfessor(project::Professor professor, std::string request_id, Answer done);
+  void EditaProfessor(project::Professor professor, std::string request_id, Answer done);
+  void RemoveProfessor(std::string siape, std::string request_id, Answer done);
+  void ObtemProfessor(std::string siape, base::Done<project::Professor> done);
+  std::unique_ptr<Cursor<project::Professor>> ObtemTodosProfessores();
+
+  void NovaDisciplina(project::Disciplina disciplina, std::string request_id, Answer done);
+  // Refused if `vagas` would fall below the seats taken.
+  void EditaDisciplina(project::Disciplina disciplina, std::string request_id, Answer done);
+  void RemoveDisciplina(std::string sigla, std::string request_id, Answer done);
+  void ObtemDisciplina(std::string sigla, base::Done<project::Disciplina> done);
+  std::unique_ptr<Cursor<project::Disciplina>> ObtemTodasDisciplinas();
+
+  // Finishes the removals that a crash has left in the middle; answers how many. To be called at
+  // start, beside the traffic; any number of servers may do so at once.
+  void ResumeRemovals(base::Done<int> done);
+
+ private:
+  Transactor& transactor_;
+  const Rules rules_;
+};
+
+}  // namespace matricula::domain
