@@ -8,8 +8,17 @@
 #include "common/base/status.h"
 
 // An ordered key-value engine on one disk: the only thing that the store and the raft log know of
-// RocksDB. Keys are bytes in lexicographic order.
+// RocksDB. Keys are bytes in lexicographic order. Whoever shares an engine keeps to tables of its
+// own, told apart by the first byte of the key.
 namespace matricula::storage {
+
+// Keys of this table are grouped into families: a family is everything up to and including the
+// key's first 00 01 pair (the whole key where there is none). Filters on disk know families, so
+// that looking into one that does not exist costs almost nothing.
+inline constexpr char kFamilyTable = 'd';
+
+// The family of a key, a prefix of it; empty for keys of other tables.
+std::string_view FamilyOf(std::string_view key);
 
 // A set of changes that becomes durable as a whole or not at all, in the order of the calls.
 class WriteBatch {
@@ -48,6 +57,9 @@ struct ReadOptions {
   const Snapshot* snapshot = nullptr;  // nullptr: the newest state
   std::string lower;                   // empty: no bound
   std::string upper;                   // exclusive; empty: no bound
+  // Every Seek sees the family of the sought key alone; the walk is over where the family ends.
+  // Only Seek and Next may be used, and only with keys of kFamilyTable.
+  bool within_family = false;
 };
 
 enum class Durability {

@@ -6,6 +6,7 @@
 
 #include "common/base/done.h"
 #include "common/base/status.h"
+#include "common/kv/watch.h"
 #include "etcd_rpc.pb.h"
 
 // What the roles see of the key-value store: etcd's v3 semantics, wherever the store runs.
@@ -16,23 +17,8 @@ namespace matricula::store {
 inline constexpr int kMaxTxnOperations = 128;
 inline constexpr size_t kMaxTxnBytes = 1'500'000;
 
-// Receives what a watch sees, in revision order. Calls come one at a time, on a thread of the
-// store, and must not block.
-class WatchSink {
- public:
-  virtual ~WatchSink() = default;
-  // All changes of one or more whole revisions. `created` and progress responses have no events.
-  virtual void OnResponse(const etcdserverpb::WatchResponse& response) = 0;
-  // The watch is over; nothing follows. OutOfRange: the start revision is compacted.
-  // ResourceExhausted: the sink was too slow. Cancelled: the store closes.
-  virtual void OnEnd(const base::Status& status) = 0;
-};
-
-// A running watch; destroying it ends it, after which the sink is not called any more.
-class Watch {
- public:
-  virtual ~Watch() = default;
-};
+using WatchSink = kv::WatchSink;
+using Watch = kv::Watch;
 
 // Errors that any call may have: Unavailable (nothing was changed; try again), ResourceExhausted
 // (a queue is full; nothing was changed), InvalidArgument / OutOfRange (the request is wrong), and
@@ -41,7 +27,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Linearizable unless the request says `serializable`.
+  // Linearizable unless the request says `serializable`. With `skip_count` (ours) the answer's
+  // count may be too small; pages of a long listing cost far less with it.
   virtual void Range(const etcdserverpb::RangeRequest& request,
                      base::Done<etcdserverpb::RangeResponse> done) = 0;
 
