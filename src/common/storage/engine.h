@@ -55,8 +55,8 @@ class Iterator {
 
 struct ReadOptions {
   const Snapshot* snapshot = nullptr;  // nullptr: the newest state
-  std::string lower;                   // empty: no bound
-  std::string upper;                   // exclusive; empty: no bound
+  std::string lower = {};              // empty: no bound
+  std::string upper = {};              // exclusive; empty: no bound
   // Every Seek sees the family of the sought key alone; the walk is over where the family ends.
   // Only Seek and Next may be used, and only with keys of kFamilyTable.
   bool within_family = false;

@@ -1,0 +1,183 @@
+#include "common/storage/rocksdb_engine.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include <utility>
+
+#include "common/base/ensure.h"
+#include "common/storage/rocksdb_options.h"
+
+namespace matricula::storage {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
+
+Status ToStatus(const rocksdb::Status& status) {
+  if (status.ok()) return {};
+  if (status.IsNotFound()) return {Code::kNotFound, "no such key"};
+  if (status.IsCorruption()) return {Code::kDataLoss, status.ToString()};
+  if (status.IsNoSpace()) return {Code::kResourceExhausted, status.ToString()};
+  return {Code::kInternal, status.ToString()};
+}
+
+// A name of our own, because RocksDB has a class WriteBatch too.
+class Batch final : public WriteBatch {
+ public:
+  void Put(std::string_view key, std::string_view value) override {
+    Check(batch_.Put(ToSlice(key), ToSlice(value)));
+  }
+  void Delete(std::string_view key) override { Check(batch_.Delete(ToSlice(key))); }
+  void Clear() override { batch_.Clear(); }
+  size_t ByteSize() const override { return batch_.GetDataSize(); }
+  rocksdb::WriteBatch* raw() { return &batch_; }
+
+ private:
+  // Filling a batch in memory fails only where a limit that we do not set is exceeded.
+  static void Check(const rocksdb::Status& status) { ENSURE(status.ok(), "a batch takes changes"); }
+
+  rocksdb::WriteBatch batch_;
+};
+
+class RocksSnapshot final : public Snapshot {
+ public:
+  explicit RocksSnapshot(rocksdb::DB* db) : db_(db), snapshot_(db->GetSnapshot()) {}
+  ~RocksSnapshot() override { db_->ReleaseSnapshot(snapshot_); }
+  const rocksdb::Snapshot* raw() const { return snapshot_; }
+
+ private:
+  rocksdb::DB* db_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+const rocksdb::Snapshot* Raw(const Snapshot* snapshot) {
+  return snapshot == nullptr ? nullptr : static_cast<const RocksSnapshot*>(snapshot)->raw();
+}
+
+class RocksIterator final : public Iterator {
+ public:
+  RocksIterator(rocksdb::DB* db, const ReadOptions& options)
+      : lower_(options.lower),
+        upper_(options.upper),
+        lower_slice_(ToSlice(lower_)),
+        upper_slice_(ToSlice(upper_)) {
+    rocksdb::ReadOptions raw;
+    raw.snapshot = Raw(options.snapshot);
+    if (!lower_.empty()) raw.iterate_lower_bound = &lower_slice_;
+    if (!upper_.empty()) raw.iterate_upper_bound = &upper_slice_;
+    raw.total_order_seek = !options.within_family;
+    raw.prefix_same_as_start = options.within_family;
+    iterator_.reset(db->NewIterator(raw));
+  }
+
+  void Seek(std::string_view key) override { iterator_->Seek(ToSlice(key)); }
+  void SeekForPrev(std::string_view key) override { iterator_->SeekForPrev(ToSlice(key)); }
+  void Next() override { iterator_->Next(); }
+  void Prev() override { iterator_->Prev(); }
+  bool Valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return iterator_->key().ToStringView(); }
+  std::string_view value() const override { return iterator_->value().ToStringView(); }
+  Status status() const override { return ToStatus(iterator_->status()); }
+
+ private:
+  // RocksDB keeps pointers to the bounds.
+  const std::string lower_;
+  const std::string upper_;
+  const rocksdb::Slice lower_slice_;
+  const rocksdb::Slice upper_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+class RocksDbEngine final : public Engine {
+ public:
+  explicit RocksDbEngine(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+
+  Result<std::string> Get(std::string_view key, const Snapshot* snapshot) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = Raw(snapshot);
+    std::string value;
+    Status status = ToStatus(db_->Get(options, ToSlice(key), &value));
+    if (!status.ok()) return status;
+    return value;
+  }
+
+  std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {
+    return std::make_unique<RocksIterator>(db_.get(), options);
+  }
+
+  std::unique_ptr<Snapshot> NewSnapshot() const override {
+    return std::make_unique<RocksSnapshot>(db_.get());
+  }
+
+  std::unique_ptr<WriteBatch> NewBatch() const override { return std::make_unique<Batch>(); }
+
+  Status Write(WriteBatch& batch, Durability durability) override {
+    rocksdb::WriteOptions options;
+    options.sync = durability == Durability::kSynced;
+    return ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
+  }
+
+  Status Checkpoint(const std::string& directory) override {
+    rocksdb::Checkpoint* raw = nullptr;
+    Status status = ToStatus(rocksdb::Checkpoint::Create(db_.get(), &raw));
+    if (!status.ok()) return status;
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+    return ToStatus(checkpoint->CreateCheckpoint(directory));
+  }
+
+  Status CompactRange(std::string_view begin, std::string_view end) override {
+    const rocksdb::Slice first = ToSlice(begin);
+    const rocksdb::Slice last = ToSlice(end);
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    return ToStatus(db_->CompactRange(options, begin.empty() ? nullptr : &first,
+                                      end.empty() ? nullptr : &last));
+  }
+
+  EngineStats Stats() const override {
+    EngineStats stats;
+    stats.disk_bytes = Number(rocksdb::DB::Properties::kTotalSstFilesSize) +
+                       Number(rocksdb::DB::Properties::kCurSizeAllMemTables);
+    stats.memory_bytes = Number(rocksdb::DB::Properties::kSizeAllMemTables) +
+                         Number(rocksdb::DB::Properties::kBlockCacheUsage) +
+                         Number(rocksdb::DB::Properties::kEstimateTableReadersMem);
+    return stats;
+  }
+
+ private:
+  uint64_t Number(const std::string& property) const {
+    uint64_t value = 0;
+    return db_->GetIntProperty(property, &value) ? value : 0;
+  }
+
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+Status OpenError(const std::string& directory, const rocksdb::Status& status) {
+  // RocksDB has no code of its own for a lock that somebody else holds.
+  if (status.IsIOError() && status.ToString().find("/LOCK") != std::string::npos) {
+    return {Code::kFailedPrecondition,
+            "the data directory " + directory + " is in use by another process"};
+  }
+  const Status translated = ToStatus(status);
+  return {translated.code(),
+          "cannot open the data directory " + directory + ": " + translated.message()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
+                                                  const RocksDbOptions& options) {
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(MakeRocksDbOptions(options), directory, &raw);
+  if (!status.ok()) return OpenError(directory, status);
+  return std::unique_ptr<Engine>(
+      std::make_unique<RocksDbEngine>(std::unique_ptr<rocksdb::DB>(raw)));
+}
+
+}  // namespace matricula::storage

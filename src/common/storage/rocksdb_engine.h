@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "common/storage/engine.h"
+
+namespace matricula::storage {
+
+struct RocksDbOptions {
+  // Blocks read from disk, with the indexes and filters of the tables. Too small: every read goes
+  // to the disk.
+  size_t block_cache_bytes = 128u << 20;
+  // Changes held in memory until they become a table; at most kMemtables of these exist at once.
+  // Larger means fewer tables, and a longer replay after a crash.
+  size_t memtable_bytes = 32u << 20;
+  // Tables kept open. Each takes a descriptor and some memory for its reader.
+  int max_open_tables = 256;
+};
+
+// Opens, or creates, the engine in `directory` (whose parent must exist). FailedPrecondition:
+// another process, or another engine of this one, has it open. DataLoss: it is damaged.
+base::Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
+                                                        const RocksDbOptions& options = {});
+
+}  // namespace matricula::storage
