@@ -1,6 +1,6 @@
 # What every folder of the house is built with: packages, warnings, and three functions:
 #   matricula_module(<name> DEPS ...)         a library of all *.cc in this folder
-#   matricula_unit_test(<name> DEPS ...)      a Catch2 program of all *_test.cc in this folder
+#   matricula_unit_test(<name> DEPS ...)      a Catch2 program of all *.cc in this folder
 #   matricula_fuzz_target(<name> DEPS ...)    a fuzz target; without libFuzzer it runs its corpus as a test
 
 find_program(CCACHE ccache)
@@ -61,7 +61,7 @@ endfunction()
 
 function(matricula_unit_test name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   add_executable(${name} ${sources})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE matricula_catch_main ${ARG_DEPS})

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/mqtt/broker_url.h"
+
+// The campus bus: MQTT v5 (OASIS Standard, 2019) through libmosquitto, behind one interface.
+namespace matricula::mqtt {
+
+// Messages handed over but not acknowledged by the broker; more are refused.
+inline constexpr size_t kMaxUnacknowledged = 1'000;
+// Longest topic and payload that are passed on or sent, in bytes; longer incoming ones are dropped.
+inline constexpr size_t kMaxTopicBytes = 1'024;
+inline constexpr size_t kMaxPayloadBytes = 64 << 10;
+
+using UserProperties = std::vector<std::pair<std::string, std::string>>;
+
+struct Message {
+  std::string topic;
+  std::string payload;
+  bool retained = false;           // incoming only: sent before we subscribed
+  UserProperties user_properties;  // empty for what a v3 client sent
+};
+
+// Told what happens; on the client's own thread, one call at a time. Must not block, and only
+// enqueue what takes long: while it runs, nothing else is read.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  // Connected, and all subscriptions are in place.
+  virtual void OnConnected() = 0;
+  // What was not acknowledged by now may or may not have arrived, and is not sent again.
+  virtual void OnDisconnected(const base::Status& why) = 0;
+  virtual void OnMessage(Message message) = 0;
+  // The broker has acknowledged this message of ours and all of this connection before it.
+  virtual void OnPublished(uint64_t ticket) = 0;
+};
+
+struct ClientOptions {
+  BrokerUrl broker;
+  std::string
+      client_id;  // unique on the broker: two with the same id throw each other out for ever
+  // Topic filters, subscribed at every connect with QoS 1; messages of our own are not echoed to
+  // us.
+  std::vector<std::string> subscriptions;
+  // PEM files for mqtts; without an authority's file the system's are used.
+  std::string ca_file;
+  std::string certificate_file;
+  std::string private_key_file;
+  int keepalive_s = 10;
+  // Attempts to connect are this far apart at first and at most, doubling, each with jitter.
+  int64_t min_backoff_ms = 200;
+  int64_t max_backoff_ms = 10'000;
+  uint64_t seed = 0;  // of the jitter
+};
+
+// A connection that comes back by itself. It has one thread, and no other thread ever waits for the
+// broker.
+class Client {
+ public:
+  // Both must outlive the client.
+  Client(ClientOptions options, const base::Clock& clock, Listener& listener);
+  ~Client();  // disconnects politely
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void Start();
+
+  // Sends with QoS 1, in the order of the calls; from any thread. The ticket comes back in
+  // OnPublished. Unavailable: not connected; ResourceExhausted: kMaxUnacknowledged are on their
+  // way. Either way nothing was sent.
+  base::Result<uint64_t> Publish(Message message);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace matricula::mqtt
