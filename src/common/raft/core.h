@@ -17,12 +17,16 @@ class Machine;
 
 // What a node finds on its own disk when it starts. A node of a new group starts with the group's
 // first configuration, everything else zero, and an empty log; a node that joins, with an empty
-// configuration. The log may hold less than hard_state.commit only if it lost synced data.
+// configuration.
 struct Restored {
   HardState hard_state;
   Index applied;   // what the state machine has durably applied
   ConfState conf;  // in force at `applied`
 };
+
+// DataLoss if the log lacks something that the rest says must be there: synced data was lost, and a
+// node that went on could break promises that it has made.
+base::Status CheckRestored(const Restored& restored, const LogView& log);
 
 // How far a member's log is, as its leader knows it.
 struct PeerProgress {
@@ -79,7 +83,8 @@ enum class TransferOutcome : uint8_t { kStarted, kNotLeader, kNotVoter, kAlready
 //
 // READS. ReadIndex on any member (§6.4). Calls between two outputs share one round; followers
 // forward. The answer comes in Output::reads with the index that the state machine must have
-// applied. Every read gets an answer within two election time-outs of ticks, if only "given up".
+// applied. A read is given up when leadership
+// changes, and a forwarded one also after an election time-out, because its message may be lost.
 //
 // MEMBERSHIP. ProposeConfChange on the leader, one at a time, and not before the leader has
 // committed an entry of its own term. The entry holds the whole new configuration and is in force
@@ -104,7 +109,8 @@ class Core {
  public:
   static constexpr size_t kMaxOutputsInFlight = 64;
 
-  // `config` must be valid, `log` must outlive the core.
+  // Both `config` (Validate) and `restored` (CheckRestored) must be good; `log` must outlive the
+  // core.
   Core(const Config& config, const Restored& restored, const LogView& log);
   ~Core();
   Core(Core&&) noexcept;
@@ -130,8 +136,7 @@ class Core {
   // Everything that Output `sequence` and earlier ones wanted durable is. May be skipped for
   // outputs that need no sync.
   void Persisted(uint64_t sequence);
-  // The state machine has applied all up to `index`. Durably or not, except that what Restored
-  // said at the last start is the least that CompactionLimit may assume.
+  // The state machine has applied all up to `index`, durably or not.
   void Applied(Index index);
   // The log is about to drop everything before `first`. It must go on knowing the term of
   // first - 1.
@@ -165,7 +170,8 @@ class Core {
   Index conf_index() const;
   // The description of a snapshot of the state machine as last reported by Applied.
   SnapshotMeta AppliedMeta() const;
-  // Entries up to this one are wanted neither here nor, as far as is known, by a peer soon.
+  // Entries up to this one are needed neither here nor, as far as is known, by a peer soon. Drop
+  // none that the state machine has not durably applied.
   Index CompactionLimit() const;
   // On a leader all members, itself included, by id; otherwise empty.
   std::vector<PeerProgress> peers() const;

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "common/raft/core.h"
+#include "common/raft/snapshot.h"
+#include "common/raft/types.h"
+
+namespace matricula::raft {
+
+// Appends with entries that a peer has not acknowledged: bounded in number and in bytes.
+class Inflight {
+ public:
+  Inflight(int max_messages, size_t max_bytes)
+      : max_messages_(static_cast<size_t>(max_messages)), max_bytes_(max_bytes) {}
+
+  // An entry larger than all the bytes allowed may go when nothing else is on its way.
+  bool Full() const { return messages_.size() >= max_messages_ || bytes_ >= max_bytes_; }
+  bool Empty() const { return messages_.empty(); }
+  size_t FreeBytes() const { return bytes_ >= max_bytes_ ? 0 : max_bytes_ - bytes_; }
+  void Add(Index last, size_t bytes);
+  // Everything up to `match` has arrived.
+  void FreeUpTo(Index match);
+  void Clear();
+
+ private:
+  size_t max_messages_;
+  size_t max_bytes_;
+  size_t bytes_ = 0;
+  std::deque<std::pair<Index, size_t>> messages_;
+};
+
+// What a leader knows of one member, and what it may send it next. Three states:
+//   probe      where the logs part is not known: one append at a time, then wait
+//   replicate  it is: appends go out without waiting, as far as the window allows (§10.2.1)
+//   snapshot   it needs what the log has no more: no appends until a snapshot is there
+class Progress {
+ public:
+  using State = PeerProgress::State;
+
+  Progress(Index match, Index next, Inflight inflight)
+      : match_(match), next_(next), inflight_(std::move(inflight)) {}
+
+  State state() const { return state_; }
+  Index match() const { return match_; }  // equal to the leader's log and durable so far
+  Index next() const { return next_; }    // the next entry to send; always > match
+
+  // May an append be sent now?
+  bool CanSend() const;
+  // Is there a reason to, though there may be no entry to send?
+  bool MustSend(Index commit) const;
+  // How many bytes of entries; 0: only an append without entries.
+  size_t Room() const;
+
+  // An append was sent: entries up to `last` (next() - 1: none) of `bytes`, and this commit index.
+  void OnSent(Index last, size_t bytes, Index commit);
+  // The peer's log is the leader's up to `match`. True if that is news.
+  bool OnTaken(Index match);
+  // The peer refused an append after `rejected`; it may share entries up to `hint`. False if that
+  // is an old answer.
+  bool OnRefused(Index rejected, Index hint);
+  // The peer answered a heartbeat, so whatever it was sent before has arrived or is lost.
+  void OnHeartbeatReply(Index last);
+  void OnUnreachable();
+
+  void BecomeProbe();
+  // Send nothing before it has been heard of again.
+  void Pause() { waiting_ = true; }
+  void BecomeSnapshot();
+  void BecomeReplicate();
+
+  // While in state snapshot: none until the driver has one ready.
+  std::optional<ChunkSender> sender;
+  // Heard from since the last quorum check.
+  bool active = false;
+  // The last heartbeat round that it answered.
+  uint64_t round = 0;
+
+ private:
+  State state_ = State::kProbe;
+  Index match_;
+  Index next_;
+  Index sent_commit_;           // the largest that it could take from what was sent
+  bool waiting_ = false;        // probe: one is on its way
+  bool nudge_ = true;           // send an append even without entries
+  Index match_last_heartbeat_;  // match when the last heartbeat was answered
+  Inflight inflight_;
+};
+
+}  // namespace matricula::raft

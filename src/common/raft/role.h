@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <variant>
+
+#include "common/raft/progress.h"
+#include "common/raft/read_index.h"
+#include "common/raft/snapshot.h"
+#include "common/raft/types.h"
+
+// What a node knows in each of its roles. A field that makes sense in one role only exists in that
+// role only.
+namespace matricula::raft {
+
+struct Follower {
+  NodeId leader = kNobody;
+  ForwardedReads reads;
+  std::optional<ChunkReceiver> receiver;  // a snapshot that is arriving from the leader
+};
+
+struct PreCandidate {
+  std::map<NodeId, bool> votes;
+};
+
+struct Candidate {
+  std::map<NodeId, bool> votes;
+};
+
+struct Transfer {
+  NodeId target;
+  int ticks = 0;
+};
+
+struct Leader {
+  // Everybody who is to receive the log, this node excepted: the members of the configuration in
+  // force, and of the committed one before it as long as the former is not committed.
+  std::map<NodeId, Progress> peers;
+  Index first_own;               // the entry that opened this term
+  size_t uncommitted_bytes = 0;  // of what was proposed in this term
+  int heartbeat_ticks = 0;
+  int quorum_ticks = 0;
+  ReadQueue reads;
+  std::optional<Transfer> transfer;
+  std::map<NodeId, Ticket> last_forwarded;  // the newest proposal taken from each follower
+};
+
+using RoleState = std::variant<Follower, PreCandidate, Candidate, Leader>;
+
+}  // namespace matricula::raft
