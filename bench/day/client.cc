@@ -1,0 +1,342 @@
+#include "bench/day/client.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/base/ensure.h"
+
+namespace matricula::day {
+namespace {
+
+constexpr char kRequestIdKey[] = "x-request-id";
+constexpr int kGrpcCodes = 17;
+constexpr int64_t kNsPerMs = 1'000'000;
+// A try that would get less than this of the request's time left is not worth sending.
+constexpr int64_t kShortestTryNs = 1 * kNsPerMs;
+
+// From now on; gRPC adds its own clock.
+gpr_timespec In(int64_t ns) { return gpr_time_from_nanos(std::max<int64_t>(ns, 0), GPR_TIMESPAN); }
+
+// The server says that this request will never be right.
+bool Hopeless(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+grpc::ChannelArguments ChannelArgumentsFor(int number) {
+  grpc::ChannelArguments arguments;
+  // Channels with equal arguments would share one connection.
+  arguments.SetInt("matricula.channel", number);
+  // A server that comes back should be found at once.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
+  arguments.SetMaxReceiveMessageSize(-1);
+  return arguments;
+}
+
+}  // namespace
+
+namespace internal {
+
+// One request through all its tries. Lives from Launch until it has called back.
+class Call {
+ public:
+  Call(Client& client, std::string request_id) : client_(client), id_(std::move(request_id)) {}
+  virtual ~Call() = default;
+
+  // Sends the next try. `timeout_ns`: of this try alone.
+  void StartTry(Stubs& stubs, int64_t timeout_ns) {
+    DropReader();
+    context_.emplace();
+    if (!id_.empty()) context_->AddMetadata(kRequestIdKey, id_);
+    context_->set_deadline(In(timeout_ns));
+    ++tries;
+    Send(stubs, &*context_, &client_.queue_);
+  }
+  void HangUp() {
+    if (context_) context_->TryCancel();
+  }
+
+  // An event of the completion queue; true when the try is over and status() is valid.
+  virtual bool OnEvent(bool ok) = 0;
+  virtual const grpc::Status& status() const = 0;
+  // Calls back; the last thing that happens.
+  virtual void Finish(bool given_up) = 0;
+
+  int tries = 0;
+  int64_t started_ns = 0;
+  int64_t patience_us = 0;
+
+ protected:
+  virtual void Send(Stubs& stubs, grpc::ClientContext* context, grpc::CompletionQueue* queue) = 0;
+  // The reader of the try before lives in memory of its context, and must go first.
+  virtual void DropReader() = 0;
+  int64_t NowNs() const { return client_.clock_.MonotonicNs(); }
+
+ private:
+  Client& client_;
+  const std::string id_;
+  std::optional<grpc::ClientContext> context_;
+};
+
+namespace {
+
+template <class Reply>
+class UnaryCall : public Call {
+ public:
+  UnaryCall(Client& client, std::string request_id, Starter<Reply> start)
+      : Call(client, std::move(request_id)), start_(std::move(start)) {}
+
+  bool OnEvent(bool) override { return true; }
+  const grpc::Status& status() const override { return status_; }
+
+ protected:
+  void Send(Stubs& stubs, grpc::ClientContext* context, grpc::CompletionQueue* queue) override {
+    reply_.Clear();
+    reader_ = start_(stubs, context, queue);
+    reader_->StartCall();
+    reader_->Finish(&reply_, &status_, this);
+  }
+  void DropReader() override { reader_.reset(); }
+  Reply reply_;
+
+ private:
+  const Starter<Reply> start_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<Reply>> reader_;
+  grpc::Status status_;
+};
+
+class WriteCall final : public UnaryCall<project::Status> {
+ public:
+  WriteCall(Client& client, std::string request_id, Starter<project::Status> start,
+            Client::AnswerFn done)
+      : UnaryCall(client, std::move(request_id), std::move(start)), done_(std::move(done)) {}
+
+  void Finish(bool given_up) override {
+    Answer answer;
+    answer.tries = tries;
+    answer.lost_try = tries > 1;
+    answer.started_ns = started_ns;
+    answer.ended_ns = NowNs();
+    if (given_up) {
+      answer.message = status().error_message();
+    } else {
+      answer.kind = reply_.status() == 0 ? Answer::Kind::kOk : Answer::Kind::kRefused;
+      answer.message = reply_.msg();
+    }
+    std::move(done_)(std::move(answer));
+  }
+
+ private:
+  Client::AnswerFn done_;
+};
+
+base::Status FromGrpc(const grpc::Status& status) {
+  return {static_cast<base::Code>(status.error_code()), status.error_message()};
+}
+
+class DetalhaCall final : public UnaryCall<project::RelatorioDisciplina> {
+ public:
+  DetalhaCall(Client& client, Starter<project::RelatorioDisciplina> start,
+              base::Done<project::RelatorioDisciplina> done)
+      : UnaryCall(client, "", std::move(start)), done_(std::move(done)) {}
+
+  void Finish(bool given_up) override {
+    if (given_up) {
+      std::move(done_)(FromGrpc(status()));
+    } else {
+      std::move(done_)(std::move(reply_));
+    }
+  }
+
+ private:
+  base::Done<project::RelatorioDisciplina> done_;
+};
+
+// Start → items → end → status: one event of the queue for each.
+class DisciplinasAlunoCall final : public Call {
+ public:
+  using Items = std::vector<project::ResumoDisciplina>;
+
+  DisciplinasAlunoCall(Client& client, std::string_view matricula, base::Done<Items> done)
+      : Call(client, ""), done_(std::move(done)) {
+    request_.set_id(std::string(matricula));
+  }
+
+  bool OnEvent(bool ok) override {
+    if (finishing_) return true;
+    if (reading_ && ok) items_.push_back(item_);
+    if (ok) {
+      reading_ = true;
+      reader_->Read(&item_, this);
+    } else {
+      finishing_ = true;
+      reader_->Finish(&status_, this);
+    }
+    return false;
+  }
+  const grpc::Status& status() const override { return status_; }
+  void Finish(bool given_up) override {
+    if (given_up) {
+      std::move(done_)(FromGrpc(status_));
+    } else {
+      std::move(done_)(std::move(items_));
+    }
+  }
+
+ protected:
+  void Send(Stubs& stubs, grpc::ClientContext* context, grpc::CompletionQueue* queue) override {
+    items_.clear();
+    reading_ = false;
+    finishing_ = false;
+    reader_ = stubs.portal->PrepareAsyncObtemDisciplinasAluno(context, request_, queue);
+    reader_->StartCall(this);
+  }
+  void DropReader() override { reader_.reset(); }
+
+ private:
+  base::Done<Items> done_;
+  project::Identificador request_;
+  std::unique_ptr<grpc::ClientAsyncReader<project::ResumoDisciplina>> reader_;
+  project::ResumoDisciplina item_;
+  Items items_;
+  grpc::Status status_;
+  bool reading_ = false;
+  bool finishing_ = false;
+};
+
+}  // namespace
+}  // namespace internal
+
+Client::Client(ClientOptions options, const base::Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      jitter_(static_cast<uint64_t>(clock.MonotonicNs())),
+      heard_ns_(clock.MonotonicNs()),
+      tries_by_code_(kGrpcCodes) {
+  ENSURE(!options_.servers.empty() && options_.channels_per_server > 0, "a client needs a server");
+  for (int number = 0; number < options_.channels_per_server; ++number) {
+    for (const std::string& server : options_.servers) {
+      auto channel = grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(),
+                                               ChannelArgumentsFor(number));
+      stubs_.push_back({.admin = project::PortalAdministrativo::NewStub(channel),
+                        .portal = project::PortalMatricula::NewStub(channel)});
+    }
+  }
+}
+
+Client::~Client() {
+  for (; !paused_.empty(); paused_.pop()) {
+    calls_.erase(paused_.top().call);
+    delete paused_.top().call;
+  }
+  for (internal::Call* call : calls_) call->HangUp();
+  queue_.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  // Every call left has one operation in the queue.
+  while (queue_.Next(&tag, &ok)) delete static_cast<internal::Call*>(tag);
+}
+
+bool Client::Deaf() const {
+  return clock_.MonotonicNs() - heard_ns_ >= options_.give_up_after_ms * kNsPerMs;
+}
+
+void Client::Write(Starter<project::Status> start, std::string request_id, int64_t patience_us,
+                   AnswerFn done) {
+  auto call = std::make_unique<internal::WriteCall>(*this, std::move(request_id), std::move(start),
+                                                    std::move(done));
+  call->patience_us = patience_us;
+  Launch(std::move(call));
+}
+
+void Client::Detalha(std::string_view sigla, base::Done<project::RelatorioDisciplina> done) {
+  project::Identificador request;
+  request.set_id(std::string(sigla));
+  Launch(std::make_unique<internal::DetalhaCall>(
+      *this,
+      day::Request(&project::PortalMatricula::Stub::PrepareAsyncDetalhaDisciplina,
+                   std::move(request)),
+      std::move(done)));
+}
+
+void Client::DisciplinasAluno(std::string_view matricula,
+                              base::Done<std::vector<project::ResumoDisciplina>> done) {
+  Launch(std::make_unique<internal::DisciplinasAlunoCall>(*this, matricula, std::move(done)));
+}
+
+void Client::Launch(std::unique_ptr<internal::Call> call) {
+  // Silence only counts while somebody is listening.
+  if (calls_.empty()) heard_ns_ = clock_.MonotonicNs();
+  calls_.insert(call.get());
+  call->started_ns = clock_.MonotonicNs();
+  const int64_t timeout_ns =
+      call->patience_us > 0 ? call->patience_us * 1'000 : options_.call_timeout_ms * kNsPerMs;
+  // From here on the completion queue owns the call, as its tag.
+  call.release()->StartTry(stubs_[next_stubs_++ % stubs_.size()], timeout_ns);
+}
+
+void Client::HandleEvent(internal::Call* call, bool ok) {
+  if (!call->OnEvent(ok)) return;
+  const int code = call->status().error_code();
+  ++tries_by_code_[std::clamp(code, 0, kGrpcCodes - 1)];
+  const int64_t now_ns = clock_.MonotonicNs();
+  if (call->status().ok()) heard_ns_ = now_ns;
+  const int64_t give_up_ns = call->started_ns + options_.give_up_after_ms * kNsPerMs;
+  const bool in_vain = !call->status().ok() &&
+                       (now_ns >= give_up_ns || Deaf() || Hopeless(call->status().error_code()));
+  if (call->status().ok() || in_vain) {
+    const std::unique_ptr<internal::Call> over(call);
+    calls_.erase(call);
+    over->Finish(in_vain);
+    return;
+  }
+  const int doublings = std::min(call->tries - 1, 10);
+  const int64_t pause_ms = std::min(kFirstPauseMs << doublings, kLongestPauseMs);
+  // Half of the pause is chance, so that those refused together do not come back together.
+  const double pause_ns = static_cast<double>(pause_ms * kNsPerMs) * (0.5 + jitter_.Fraction() / 2);
+  paused_.push({.until_ns = now_ns + static_cast<int64_t>(pause_ns), .call = call});
+}
+
+void Client::StartPaused() {
+  const int64_t now_ns = clock_.MonotonicNs();
+  while (!paused_.empty() && paused_.top().until_ns <= now_ns) {
+    internal::Call* call = paused_.top().call;
+    paused_.pop();
+    const int64_t left_ns =
+        call->started_ns + options_.give_up_after_ms * kNsPerMs - clock_.MonotonicNs();
+    call->StartTry(stubs_[next_stubs_++ % stubs_.size()],
+                   std::clamp(left_ns, kShortestTryNs, options_.call_timeout_ms * kNsPerMs));
+  }
+}
+
+void Client::Poll(int64_t until_ns) {
+  while (true) {
+    StartPaused();
+    const int64_t wake_ns = paused_.empty() ? until_ns : std::min(until_ns, paused_.top().until_ns);
+    void* tag = nullptr;
+    bool ok = false;
+    const auto next = queue_.AsyncNext(&tag, &ok, In(wake_ns - clock_.MonotonicNs()));
+    if (next == grpc::CompletionQueue::GOT_EVENT) {
+      HandleEvent(static_cast<internal::Call*>(tag), ok);
+      return;
+    }
+    if (clock_.MonotonicNs() >= until_ns) return;
+  }
+}
+
+void Client::Finish() {
+  while (under_way() > 0) Poll(clock_.MonotonicNs() + 100 * kNsPerMs);
+}
+
+}  // namespace matricula::day
