@@ -1,0 +1,245 @@
+#include "common/kv/mvcc.h"
+
+#include <string>
+
+#include "common/base/ensure.h"
+#include "common/kv/compare.h"
+#include "common/kv/engine_view.h"
+#include "common/kv/errors.h"
+#include "common/kv/executor.h"
+#include "common/kv/hash_kv.h"
+#include "common/kv/pending.h"
+#include "common/kv/range.h"
+
+namespace matricula::kv {
+
+using base::Code;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+using etcdserverpb::RangeRequest;
+using etcdserverpb::RangeResponse;
+using etcdserverpb::TxnRequest;
+using etcdserverpb::TxnResponse;
+
+// ---- opening ----
+
+Result<std::unique_ptr<Mvcc>> Mvcc::Open(storage::Engine& engine) {
+  std::unique_ptr<Mvcc> store(new Mvcc(engine));
+  Status status = store->Load();
+  if (!status.ok()) return status;
+  return store;
+}
+
+Status Mvcc::Load() {
+  const auto format = engine_.Get(kFormatRow, nullptr);
+  if (!format.ok()) {
+    if (format.status().code() != Code::kNotFound) return format.status();
+    const auto batch = engine_.NewBatch();
+    batch->Put(kFormatRow, EncodeTtl(kFormatVersion));
+    batch->Put(kStateRow, EncodeState(state_));
+    return engine_.Write(*batch, storage::Durability::kSynced);
+  }
+  int64_t version = 0;
+  if (!ParseTtl(*format, version)) return DamagedRow("meta");
+  if (version > static_cast<int64_t>(kFormatVersion)) {
+    return {Code::kFailedPrecondition,
+            "the data was written by a newer version of this program (format " +
+                std::to_string(version) + ", this one knows " + std::to_string(kFormatVersion) +
+                ")"};
+  }
+  RETURN_IF_ERROR(LoadMeta(kStateRow, [&](auto bytes) { return ParseState(bytes, state_); }));
+  RETURN_IF_ERROR(
+      LoadMeta(kCompactionRow, [&](auto bytes) { return ParseCompaction(bytes, compaction_); }));
+  std::vector<etcdserverpb::AlarmMember> raised;
+  RETURN_IF_ERROR(LoadMeta(kAlarmsRow, [&](auto bytes) { return ParseAlarms(bytes, raised); }));
+  alarms_ = Alarms(std::move(raised));
+  Publish(state_, {}, false);
+  return {};
+}
+
+Status Mvcc::LoadMeta(std::string_view row, absl::FunctionRef<bool(std::string_view)> parse) {
+  const auto bytes = engine_.Get(row, nullptr);
+  if (!bytes.ok()) return bytes.status().code() == Code::kNotFound ? Status() : bytes.status();
+  return parse(*bytes) ? Status() : DamagedRow("meta");
+}
+
+// ---- changing ----
+
+Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
+                                         storage::Durability durability) {
+  Pending::Collect collect;
+  collect.changes = listener_ != nullptr && listener_->WantsEvents();
+  collect.previous = collect.changes && listener_->WantsPrevious();
+  Pending pending(engine_, state_, collect);
+  Executor executor(engine_, pending, compaction_, alarms_);
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(commands.size());
+  for (const LogCommand& entry : commands) {
+    if (entry.index <= pending.state().applied_index) {
+      outcomes.emplace_back();
+      continue;
+    }
+    outcomes.push_back(executor.Execute(*entry.command));
+    pending.SetAppliedIndex(entry.index);
+    if (!pending.status().ok()) return pending.status();
+  }
+  if (Status status = pending.Commit(durability); !status.ok()) return status;
+  Publish(pending.state(), pending.TakeEvents(),
+          collect.previous && !pending.previous_incomplete());
+  return outcomes;
+}
+
+void Mvcc::Publish(const State& state, std::vector<mvccpb::Event> events, bool has_previous) {
+  auto changes = std::make_shared<CommittedChanges>();
+  changes->first_revision = state_.revision + 1;
+  changes->last_revision = state.revision;
+  changes->events = std::move(events);
+  changes->has_previous = has_previous;
+  state_ = state;
+  {
+    const MutexLock lock(alarms_mutex_);
+    raised_alarms_ = alarms_.raised();
+  }
+  compacted_revision_.store(compaction_.revision, std::memory_order_release);
+  applied_index_.store(state.applied_index, std::memory_order_release);
+  visible_revision_.store(state.revision, std::memory_order_release);
+  const bool changed = changes->first_revision <= changes->last_revision;
+  if (changed && listener_ != nullptr) listener_->OnCommitted(std::move(changes));
+}
+
+Status Mvcc::CleanUp(int max_changes) {
+  return NeedsCleanUp() ? cleaner_.Step(compaction_, max_changes) : Status();
+}
+
+// ---- reading ----
+
+Result<RangeResponse> Mvcc::Range(const RangeRequest& request) const {
+  for (;;) {
+    const int64_t current = revision();
+    const auto at = RevisionToRead(request.revision(), current, compacted_revision());
+    if (!at.ok()) return at.status();
+    RangeResponse response;
+    EngineView view(engine_, *at);
+    Status status = RunRange(view, request, response);
+    if (!status.ok()) return status;
+    response.mutable_header()->set_revision(current);
+    if (*at >= compacted_revision()) return response;
+    // Compacted meanwhile, so rows may have been missing. The newest revision has moved on.
+    if (request.revision() > 0) return errors::Compacted();
+  }
+}
+
+namespace {
+
+// One try at one revision, without looking whether that is compacted meanwhile.
+Result<TxnResponse> ReadTxnAt(const storage::Engine& engine, int64_t current, int64_t compacted,
+                              const TxnRequest& request) {
+  EngineView view(engine, current);
+  const auto branches = ChooseBranches(view, request);
+  if (!branches.ok()) return branches.status();
+  TxnResponse response;
+  response.mutable_header()->set_revision(current);
+  response.set_succeeded(branches->front());
+  const auto& operations = response.succeeded() ? request.success() : request.failure();
+  for (const auto& operation : operations) {
+    RETURN_IF_ERROR(CheckRevisionInTxn(operation.request_range().revision(), current, compacted));
+  }
+  for (const auto& operation : operations) {
+    const RangeRequest& range = operation.request_range();
+    auto& answer = *response.add_responses()->mutable_response_range();
+    answer.mutable_header()->set_revision(current);
+    EngineView past(engine, range.revision());
+    RETURN_IF_ERROR(RunRange(range.revision() > 0 ? past : view, range, answer));
+  }
+  return response;
+}
+
+int64_t OldestRevisionRead(const TxnRequest& request, const TxnResponse& response) {
+  int64_t oldest = response.header().revision();
+  for (const auto& operation : response.succeeded() ? request.success() : request.failure()) {
+    const int64_t revision = operation.request_range().revision();
+    if (revision > 0) oldest = std::min(oldest, revision);
+  }
+  return oldest;
+}
+
+}  // namespace
+
+Result<TxnResponse> Mvcc::ReadTxn(const TxnRequest& request) const {
+  for (;;) {
+    auto response = ReadTxnAt(engine_, revision(), compacted_revision(), request);
+    if (!response.ok()) return response;
+    if (OldestRevisionRead(request, *response) >= compacted_revision()) return response;
+    // Compacted meanwhile: the next try refuses it, or reads at a newer revision.
+  }
+}
+
+Result<etcdserverpb::HashKVResponse> Mvcc::HashKv(int64_t asked) const {
+  // In this order: no row that the snapshot lacks was cleaned up for a later compaction, and all
+  // rows up to the revision are in it.
+  const int64_t current = revision();
+  const auto snapshot = engine_.NewSnapshot();
+  const int64_t compacted = compacted_revision();
+  if (asked > 0 && asked <= compacted) return errors::Compacted();
+  if (asked > current) return errors::FutureRevision();
+  if (current < compacted) return HashKv(asked);  // both have moved on meanwhile
+  const auto hash = kv::HashKv(engine_, *snapshot, asked <= 0 ? current : asked, compacted);
+  if (!hash.ok()) return hash.status();
+  etcdserverpb::HashKVResponse response;
+  response.mutable_header()->set_revision(current);
+  response.set_hash(*hash);
+  response.set_compact_revision(compacted);
+  return response;
+}
+
+Result<int64_t> Mvcc::LeaseTtl(int64_t lease) const {
+  const auto row = engine_.Get(LeaseRow(lease), nullptr);
+  if (!row.ok()) {
+    return row.status().code() == Code::kNotFound ? errors::LeaseNotFound() : row.status();
+  }
+  int64_t ttl_s = 0;
+  if (!ParseTtl(*row, ttl_s)) return DamagedRow("leases");
+  return ttl_s;
+}
+
+Result<std::vector<std::string>> Mvcc::LeaseKeys(int64_t lease) const {
+  std::vector<std::string> keys;
+  storage::ReadOptions options;
+  options.lower = AttachmentRow(lease, {});
+  options.upper = EndOfAttachments(lease);
+  const auto rows = engine_.NewIterator(options);
+  for (rows->Seek(options.lower); rows->Valid(); rows->Next()) {
+    int64_t row_lease = 0;
+    std::string_view key;
+    if (!ParseAttachmentRow(rows->key(), row_lease, key)) return DamagedRow("attachments");
+    keys.emplace_back(key);
+  }
+  if (!rows->status().ok()) return rows->status();
+  return keys;
+}
+
+Result<std::vector<std::pair<int64_t, int64_t>>> Mvcc::Leases() const {
+  std::vector<std::pair<int64_t, int64_t>> leases;
+  storage::ReadOptions options;
+  options.lower = std::string(1, kLeaseTable);
+  options.upper = std::string(1, kLeaseTable + 1);
+  const auto rows = engine_.NewIterator(options);
+  for (rows->Seek(options.lower); rows->Valid(); rows->Next()) {
+    auto& [lease, ttl_s] = leases.emplace_back();
+    if (!ParseLeaseRow(rows->key(), lease) || !ParseTtl(rows->value(), ttl_s)) {
+      return DamagedRow("leases");
+    }
+  }
+  if (!rows->status().ok()) return rows->status();
+  return leases;
+}
+
+std::vector<etcdserverpb::AlarmMember> Mvcc::RaisedAlarms() const {
+  const MutexLock lock(alarms_mutex_);
+  return raised_alarms_;
+}
+
+bool Mvcc::HasAlarm(etcdserverpb::AlarmType type) const { return Alarms(RaisedAlarms()).Has(type); }
+
+}  // namespace matricula::kv

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "etcd_rpc.pb.h"
+
+// The rows that the store keeps in the engine, to the byte. The first byte of a key is its table:
+//
+//   'd' data         escaped(key) 00 01 ~main:8 ~sub:4   → Version (newest first, key by key)
+//   'c' changes      main:8 sub:4                        → Change (in the order they happened)
+//   'l' leases       lease:8                             → granted time to live, varint, seconds
+//   'a' attachments  lease:8 key                         → nothing
+//   'm' meta         one of the names below
+//
+// Numbers in keys are big-endian, ~ means inverted. Escaped: 00 becomes 00 ff, so that 00 01 ends
+// a key, sorts before any continuation, and keys keep their order. A lease id is a number without
+// sign here. All decoders are total: what no encoder wrote gives false, never more than that.
+namespace matricula::kv {
+
+// The version of everything written here; a store with a newer one is not opened.
+inline constexpr uint64_t kFormatVersion = 1;
+
+inline constexpr char kDataTable = 'd';
+inline constexpr char kChangeTable = 'c';
+inline constexpr char kLeaseTable = 'l';
+inline constexpr char kAttachmentTable = 'a';
+
+inline constexpr std::string_view kFormatRow = "mformat";          // varint
+inline constexpr std::string_view kStateRow = "mstate";            // State
+inline constexpr std::string_view kCompactionRow = "mcompaction";  // Compaction
+inline constexpr std::string_view kAlarmsRow = "malarms";          // (type, member) varints
+inline constexpr std::string_view kIdentityRow = "midentity";      // Identity
+
+// The place of a change in the store's one order: `main` counts transactions, `sub` the changes
+// within one.
+struct Revision {
+  int64_t main = 0;
+  int64_t sub = 0;
+  friend auto operator<=>(const Revision&, const Revision&) = default;
+};
+
+// A key's state after one change. A tombstone has only `mod`.
+struct Version {
+  Revision mod;
+  int64_t create = 0;
+  int64_t version = 0;
+  int64_t lease = 0;
+  bool tombstone = false;
+  std::string_view value;  // of the row it was decoded from
+};
+
+// What happened in one change, and which version of the same key it made obsolete.
+struct Change {
+  Revision revision;
+  bool tombstone = false;
+  std::optional<Revision> replaces;  // absent: the key did not exist
+  std::string_view key;
+};
+
+struct State {
+  int64_t revision = 1;        // of the newest transaction; an empty store has 1
+  uint64_t applied_index = 0;  // of the log entry that the rows are the result of
+  friend bool operator==(const State&, const State&) = default;
+};
+
+struct Compaction {
+  int64_t revision = -1;  // reads below are refused; -1: there was none
+  Revision cleaned;       // changes below have been cleaned up after
+  bool finished = true;   // everything up to `revision` has been
+};
+
+struct Identity {
+  uint64_t cluster_id = 0;
+  uint64_t member_id = 0;
+};
+
+// ---- data ----
+
+// Appends the part of a data row's key that all versions of `key` share: its family.
+void AppendFamily(std::string& out, std::string_view key);
+// Appends what follows it. Rows of one key with a smaller revision sort after it.
+void AppendInverted(std::string& out, Revision revision);
+std::string DataRow(std::string_view key, Revision revision);
+bool ParseDataRow(std::string_view row, std::string_view& family, Revision& revision);
+// Turns a family back into the key, in `buffer` if need be.
+bool ParseFamily(std::string_view family, std::string& buffer, std::string_view& key);
+
+void AppendVersion(std::string& out, const Version& version);
+// Fills all but `mod`.
+bool ParseVersion(std::string_view bytes, Version& version);
+
+// ---- changes ----
+
+std::string ChangeRow(Revision revision);
+void AppendChangeRow(std::string& out, Revision revision);
+bool ParseChangeRow(std::string_view row, Revision& revision);
+void AppendChange(std::string& out, const Change& change);
+// Fills all but `revision`.
+bool ParseChange(std::string_view bytes, Change& change);
+
+// ---- leases ----
+
+std::string LeaseRow(int64_t lease);
+bool ParseLeaseRow(std::string_view row, int64_t& lease);
+std::string AttachmentRow(int64_t lease, std::string_view key);
+// Behind the last attachment of a lease.
+std::string EndOfAttachments(int64_t lease);
+bool ParseAttachmentRow(std::string_view row, int64_t& lease, std::string_view& key);
+std::string EncodeTtl(int64_t ttl_s);
+bool ParseTtl(std::string_view bytes, int64_t& ttl_s);
+
+// ---- meta ----
+
+std::string EncodeState(const State& state);
+bool ParseState(std::string_view bytes, State& state);
+std::string EncodeCompaction(const Compaction& compaction);
+bool ParseCompaction(std::string_view bytes, Compaction& compaction);
+std::string EncodeAlarms(const std::vector<etcdserverpb::AlarmMember>& alarms);
+bool ParseAlarms(std::string_view bytes, std::vector<etcdserverpb::AlarmMember>& alarms);
+std::string EncodeIdentity(const Identity& identity);
+bool ParseIdentity(std::string_view bytes, Identity& identity);
+
+}  // namespace matricula::kv
