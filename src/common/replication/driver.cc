@@ -97,6 +97,7 @@ Status Driver::Start() {
   if (MutantIs(66) && applied_.index + 1 > log_.FirstIndex()) {
     restored.applied = applied_.index - 1;
   }
+  RETURN_IF_ERROR(raft::CheckRestored(restored, log_));
   core_ = std::make_unique<raft::Core>(options_.raft, restored, log_);
   return log_.ReadStatus();
 }
@@ -110,9 +111,6 @@ Status Driver::Reconcile() {
   const bool ahead = log_.LastIndex() < applied_.index;
   if (ahead || log_.TermAt(applied_.index) != applied_.term) {
     return log_.Reset(applied_.index, applied_.term, AtLeast(log_.hard_state(), applied_), {});
-  }
-  if (log_.hard_state().commit > log_.LastIndex()) {
-    return {Code::kDataLoss, "the log ends before what is known to be committed"};
   }
   return {};
 }

@@ -109,6 +109,8 @@ class Driver {
   const base::Status& failure() const { return failure_; }  // ok until then
   // That no correct peer would have sent.
   uint64_t refused_messages() const { return refused_messages_; }
+  // Proposals whose outcome somebody waits for.
+  size_t waiting() const { return proposals_.size() + waiters_.size(); }
   // Of the last entry that was applied, and the configuration there.
   const raft::SnapshotMeta& applied() const { return applied_; }
 
