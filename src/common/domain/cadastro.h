@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/base/done.h"
 #include "common/domain/cursor.h"
@@ -10,6 +12,7 @@
 
 namespace matricula::domain {
 
+struct Kind;
 class Transactor;
 
 // How a write ended: status 0 if it has taken effect, 1 and the reason if it was refused and
@@ -52,8 +55,14 @@ class Cadastro {
   void ResumeRemovals(base::Done<int> done);
 
  private:
+  void Remove(const Kind& kind, std::string id, std::string request_id, std::string_view name,
+              Answer done);
+  void FinishLater();
+
   Transactor& transactor_;
   const Rules rules_;
+  // A removal that could not be finished is tried again in the background, by one at a time.
+  std::atomic<bool> finishing_{false};
 };
 
 }  // namespace matricula::domain

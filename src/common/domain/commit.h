@@ -4,8 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
@@ -37,8 +37,8 @@ struct Outcome {
   bool applied = false;
   // Of the effect if applied, else of the answer.
   int64_t revision = 0;
-  // The answers to the write's `failure` operations, in order; empty if it was applied and that
-  // was known at once.
+  // The answers to the write's `failure` operations, in order, if the last attempt took that
+  // branch; that may be so although an earlier attempt was applied. Otherwise `succeeded` is set.
   etcdserverpb::TxnResponse response;
 };
 
@@ -53,7 +53,6 @@ class Transactor {
   };
 
   Transactor(store::Store& store, Timer& timer, const base::Clock& clock, Options options);
-  // Waits until every Presence is gone.
   ~Transactor();
 
   // Does the write and answers what truly happened. Puts `mudanca` with a token that only this
@@ -62,18 +61,19 @@ class Transactor {
   // was it. A write that is not self-fencing also compares `cerca/<token>` absent, and puts that
   // key in both branches when it is sent again, so that a straggling attempt cannot take effect
   // after the answer.
-  // Errors: Unavailable, ResourceExhausted (not applied, never will be); OutcomeUnknown (the store
-  // stayed unreachable, or the history has been compacted).
+  // Errors: OutcomeUnknown (the store stayed unreachable, or the history has been compacted); any
+  // other: the write was not applied and never will be.
   Task<base::Result<Outcome>> Commit(Write write);
 
-  // A linearizable read in one revision (or in the revision its ranges name); retried while the
-  // store is unavailable.
+  // A linearizable read of one revision (or of the revision that its ranges name); retried while
+  // the store is unavailable.
   Task<base::Result<etcdserverpb::TxnResponse>> Read(etcdserverpb::TxnRequest request);
 
-  // Waits between `least_ms` and `most_ms`, as chance has it; not at all when closing.
+  // Waits between `least_ms` and `most_ms`, as chance has it; not at all once closed.
   Task<bool> Pause(int64_t least_ms, int64_t most_ms);
 
   const base::Clock& clock() const { return clock_; }
+  bool closing() const { return closing_.load(std::memory_order_relaxed); }
 
   // Held by every operation under way, so that nothing is destroyed under it. Empty: closed, the
   // operation must answer ClosedStatus().
@@ -96,9 +96,11 @@ class Transactor {
 
   // New operations are not let in, and nothing is retried any more.
   void Close();
+  // Closes, and waits until every Presence is gone.
+  void Drain();
 
  private:
-  struct Attempt;
+  class Backoff;
 
   std::string NextToken();
   uint64_t NextRandom();
@@ -107,7 +109,7 @@ class Transactor {
   Task<base::Result<int64_t>> KnownRevision();
   Task<base::Result<etcdserverpb::TxnResponse>> Send(Write& write, const std::string& token,
                                                      bool settling);
-  Task<base::Result<Outcome>> Settle(etcdserverpb::TxnResponse response, std::string token,
+  Task<base::Result<Outcome>> Settle(etcdserverpb::TxnResponse response, const std::string& token,
                                      int64_t before, int64_t deadline_ms);
 
   store::Store& store_;
@@ -119,11 +121,21 @@ class Transactor {
   std::atomic<uint64_t> tokens_{0};
   std::atomic<uint64_t> random_;
   std::atomic<int64_t> newest_revision_{0};  // that any answer has shown
+  std::atomic<bool> closing_{false};
 
   base::Mutex mutex_;
   base::CondVar empty_;
   int present_ GUARDED_BY(mutex_) = 0;
-  std::atomic<bool> closing_{false};
 };
+
+// Runs `task` as an operation of its own and hands its result to `done`.
+template <class T>
+Detached Run(Transactor::Presence presence, Task<base::Result<T>> task, base::Done<T> done) {
+  if (presence) {
+    std::move(done)(co_await task);
+  } else {
+    std::move(done)(Transactor::ClosedStatus());
+  }
+}
 
 }  // namespace matricula::domain

@@ -21,14 +21,15 @@ class Timer {
   virtual void After(int64_t delay_ms, Call call) = 0;
 };
 
-// A timer with a thread of its own. The calls that still wait when it is closed are made at once,
-// early: whoever waits for one must ask its clock, or whether it is being closed itself.
+// A timer with a thread of its own. From Close() on, calls are made at once, early: whoever is
+// called must ask a clock, or whether it is being closed itself.
 class ThreadTimer final : public Timer {
  public:
   explicit ThreadTimer(const base::Clock& clock);
   ~ThreadTimer() override;
 
   void After(int64_t delay_ms, Call call) override;
+  void Close();
 
  private:
   void Run();
@@ -37,7 +38,8 @@ class ThreadTimer final : public Timer {
   base::Mutex mutex_;
   base::CondVar changed_;
   std::multimap<int64_t, Call> calls_ GUARDED_BY(mutex_);  // by due time, monotonic ns
-  bool closing_ GUARDED_BY(mutex_) = false;
+  bool closed_ GUARDED_BY(mutex_) = false;
+  bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

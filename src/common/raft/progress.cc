@@ -99,9 +99,8 @@ void Progress::BecomeProbe() {
   sender.reset();
 }
 
-void Progress::BecomeSnapshot(const Ticket& transfer) {
+void Progress::BecomeSnapshot() {
   state_ = State::kSnapshot;
-  transfer_ = transfer;
   inflight_.Clear();
 }
 

@@ -14,8 +14,7 @@ grpc::Status ToGrpc(const base::Status& status) {
 
 base::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return {};
-  const std::string text = status.error_message();
-  std::string_view message = text;
+  std::string_view message = status.error_message();
   if (status.error_code() == grpc::StatusCode::UNKNOWN &&
       message.substr(0, kOutcomeUnknownPrefix.size()) == kOutcomeUnknownPrefix) {
     message.remove_prefix(kOutcomeUnknownPrefix.size());

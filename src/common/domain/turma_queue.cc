@@ -1,0 +1,243 @@
+#include "common/domain/turma_queue.h"
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "common/base/ensure.h"
+#include "common/base/mutex.h"
+#include "common/domain/commit.h"
+#include "common/domain/optimistic.h"
+#include "common/domain/rules.h"
+#include "common/domain/turma_batch.h"
+
+namespace matricula::domain {
+namespace {
+
+using base::Code;
+using base::Status;
+using etcdserverpb::TxnRequest;
+
+// Longest that a request may wait for its batch to begin.
+constexpr int64_t kMaxWaitMs = 5'000;
+// Pause after having lost to somebody who could not get in: at most 2^this.
+constexpr int kMaxYieldShift = 6;
+
+}  // namespace
+
+class TurmaQueue::Impl {
+ public:
+  Impl(Transactor& transactor, TurmaQueueLimits limits)
+      : transactor_(transactor), limits_(limits) {}
+
+  void Start(Enrollment kind, project::DisciplinaPessoa par, std::string request_id, Answer done);
+
+  int waiting() const {
+    base::MutexLock lock(mutex_);
+    return waiting_;
+  }
+
+ private:
+  // One class. Its queue belongs to the mutex; the rest to the one coroutine that drives it, if
+  // `driven`, else to nobody.
+  struct Queue {
+    explicit Queue(std::string sigla_of_class) : sigla(std::move(sigla_of_class)) {}
+
+    const std::string sigla;
+    std::deque<TurmaRequest> waiting;
+    bool driven = false;
+    std::list<Queue*>::iterator idle;  // its place in idle_, if not driven
+    std::optional<TurmaKnown> known;
+    int yields = 0;  // of late: losses to somebody who could not get in
+  };
+
+  void Enqueue(const std::string& sigla, TurmaRequest request);
+  Detached Drive(Queue& queue, Transactor::Presence presence);
+  bool TakeBatch(Queue& queue, TurmaBatch& batch);
+  Task<bool> Work(Queue& queue, TurmaBatch& batch);
+  Task<bool> WriteAll(Queue& queue, TurmaBatch& batch);
+  Task<bool> Look(TurmaBatch& batch);
+  Queue& FindOrAdd(const std::string& sigla) REQUIRES(mutex_);
+  void Rest(Queue& queue) REQUIRES(mutex_);
+
+  Transactor& transactor_;
+  const TurmaQueueLimits limits_;
+  mutable base::Mutex mutex_;
+  std::unordered_map<std::string, std::unique_ptr<Queue>> queues_ GUARDED_BY(mutex_);
+  std::list<Queue*> idle_ GUARDED_BY(mutex_);  // the longest idle first
+  int waiting_ GUARDED_BY(mutex_) = 0;         // requests not yet answered
+};
+
+void TurmaQueue::Impl::Start(Enrollment kind, project::DisciplinaPessoa par, std::string request_id,
+                             Answer done) {
+  if (!IsPossibleId(par.disciplina())) return std::move(done)(Recusa(recusa::kSemDisciplina));
+  if (!IsPossibleId(par.idpessoa())) return std::move(done)(Recusa(recusa::kSemAluno));
+  if (!IsValidRequestId(request_id)) return std::move(done)(Recusa(recusa::kPedidoInvalido));
+  TurmaRequest request;
+  request.kind = kind;
+  request.aluno = std::move(*par.mutable_idpessoa());
+  request.request_id = std::move(request_id);
+  request.done = std::move(done);
+  request.arrived_ms = transactor_.clock().MonotonicMs();
+  Enqueue(par.disciplina(), std::move(request));
+}
+
+void TurmaQueue::Impl::Enqueue(const std::string& sigla, TurmaRequest request) {
+  Queue* to_drive = nullptr;
+  Status refused;
+  {
+    base::MutexLock lock(mutex_);
+    if (waiting_ >= limits_.waiting_in_all) {
+      refused = Status(Code::kResourceExhausted, "too many enrollments are waiting");
+    } else {
+      Queue& queue = FindOrAdd(sigla);
+      if (queue.waiting.size() >= static_cast<size_t>(limits_.waiting_per_turma)) {
+        refused = Status(Code::kResourceExhausted, "too many enrollments wait for this class");
+      } else {
+        queue.waiting.push_back(std::move(request));
+        ++waiting_;
+        if (!queue.driven) {
+          queue.driven = true;
+          idle_.erase(queue.idle);
+          to_drive = &queue;
+        }
+      }
+    }
+  }
+  if (!refused.ok()) return std::move(request.done)(refused);
+  if (to_drive != nullptr) Drive(*to_drive, transactor_.Enter());
+}
+
+// A new queue is idle until somebody drives it.
+TurmaQueue::Impl::Queue& TurmaQueue::Impl::FindOrAdd(const std::string& sigla) {
+  const auto found = queues_.find(sigla);
+  if (found != queues_.end()) return *found->second;
+  auto made = std::make_unique<Queue>(sigla);
+  Queue& queue = *made;
+  queues_.emplace(sigla, std::move(made));
+  queue.idle = idle_.insert(idle_.end(), &queue);
+  return queue;
+}
+
+void TurmaQueue::Impl::Rest(Queue& queue) {
+  queue.driven = false;
+  queue.idle = idle_.insert(idle_.end(), &queue);
+  if (idle_.size() > static_cast<size_t>(limits_.idle_turmas)) {
+    const std::string oldest = idle_.front()->sigla;
+    idle_.pop_front();
+    queues_.erase(oldest);
+  }
+}
+
+// Works as long as anybody waits. After the last TakeBatch the queue may be gone.
+Detached TurmaQueue::Impl::Drive(Queue& queue, Transactor::Presence presence) {
+  TurmaBatch batch(queue.sigla);
+  while (TakeBatch(queue, batch)) {
+    if (presence) {
+      co_await Work(queue, batch);
+    } else {
+      batch.AnswerAll(Transactor::ClosedStatus());
+    }
+    ENSURE(batch.empty(), "everybody in a batch is answered");
+  }
+}
+
+bool TurmaQueue::Impl::TakeBatch(Queue& queue, TurmaBatch& batch) {
+  const int64_t oldest_ms = transactor_.clock().MonotonicMs() - kMaxWaitMs;
+  std::vector<TurmaRequest> expired;
+  bool taken = false;
+  {
+    base::MutexLock lock(mutex_);
+    waiting_ -= batch.TakeCount();
+    auto& waiting = queue.waiting;
+    while (!waiting.empty()) {
+      if (waiting.front().arrived_ms < oldest_ms) {
+        expired.push_back(std::move(waiting.front()));
+      } else if (!batch.TryAdd(waiting.front())) {
+        break;
+      }
+      waiting.pop_front();
+    }
+    waiting_ -= static_cast<int>(expired.size());
+    taken = !batch.empty();
+    if (!taken) Rest(queue);
+  }
+  for (TurmaRequest& request : expired) {
+    std::move(request.done)(Status(Code::kUnavailable, "the class's queue did not move in time"));
+  }
+  return taken;
+}
+
+Task<bool> TurmaQueue::Impl::Look(TurmaBatch& batch) {
+  TxnRequest request;
+  batch.AddReads(request.mutable_success());
+  const auto response = co_await transactor_.Read(std::move(request));
+  const Status status = response.ok() ? batch.JudgeFrom(*response, 0) : response.status();
+  if (!status.ok()) batch.AnswerAll(status);
+  co_return status.ok();
+}
+
+Task<bool> TurmaQueue::Impl::Work(Queue& queue, TurmaBatch& batch) {
+  const bool judged = queue.known && batch.JudgeFrom(*queue.known);
+  queue.known.reset();
+  if (!judged) co_await Look(batch);
+  if (batch.HasWrites()) co_await WriteAll(queue, batch);
+  queue.known = batch.known();
+  co_return true;
+}
+
+// Writes the batch, and judges and writes it again as often as somebody else was quicker.
+Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
+  const std::string em = FormatTime(transactor_.clock().WallMs());
+  bool lost_to_touch = false;
+  for (int losses = 0; losses < kMaxLosses; ++losses) {
+    // Who has just lost to a touch does not touch back, or nobody would ever get in.
+    const bool touch = losses >= kLossesBeforeTouch && !lost_to_touch;
+    Write write;
+    write.pedidos = batch.CountPedidos();
+    write.self_fencing = true;
+    write.build = [&](int64_t lease_id) { return batch.Build(lease_id, em, touch); };
+    const auto outcome = co_await transactor_.Commit(std::move(write));
+    if (!outcome.ok()) {
+      batch.AnswerAll(outcome.status());
+      co_return false;
+    }
+    if (outcome->applied) {
+      if (losses == 0) queue.yields /= 2;
+      batch.AnswerWritten(*outcome);
+      co_return true;
+    }
+    const TurmaKnown before = *batch.known();
+    const Status status = batch.JudgeFrom(outcome->response, touch ? 1 : 0);
+    if (!status.ok()) batch.AnswerAll(status);
+    if (!batch.HasWrites()) co_return true;
+    lost_to_touch = before.IsTouched(*batch.known());
+    if (lost_to_touch) {
+      queue.yields = std::min(queue.yields + 1, kMaxYieldShift);
+      co_await transactor_.Pause(1, int64_t{1} << queue.yields);
+    }
+  }
+  batch.AnswerAll(ContentionStatus());
+  co_return false;
+}
+
+void TurmaQueue::AdicionaAluno(project::DisciplinaPessoa par, std::string request_id, Answer done) {
+  impl_->Start(Enrollment::kAdd, std::move(par), std::move(request_id), std::move(done));
+}
+
+void TurmaQueue::RemoveAluno(project::DisciplinaPessoa par, std::string request_id, Answer done) {
+  impl_->Start(Enrollment::kDrop, std::move(par), std::move(request_id), std::move(done));
+}
+
+int TurmaQueue::waiting() const { return impl_->waiting(); }
+
+TurmaQueue::TurmaQueue(Transactor& transactor, TurmaQueueLimits limits)
+    : impl_(std::make_unique<Impl>(transactor, limits)) {}
+
+TurmaQueue::~TurmaQueue() = default;
+
+}  // namespace matricula::domain
