@@ -54,7 +54,7 @@ Status Mvcc::Load() {
   std::vector<etcdserverpb::AlarmMember> raised;
   RETURN_IF_ERROR(LoadMeta(kAlarmsRow, [&](auto bytes) { return ParseAlarms(bytes, raised); }));
   alarms_ = Alarms(std::move(raised));
-  Publish(state_, {}, false);
+  Publish(state_, std::make_shared<CommittedChanges>());
   return {};
 }
 
@@ -85,17 +85,17 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
     if (!pending.status().ok()) return pending.status();
   }
   if (Status status = pending.Commit(durability); !status.ok()) return status;
-  Publish(pending.state(), pending.TakeEvents(),
-          collect.previous && !pending.previous_incomplete());
+  auto changes = std::make_shared<CommittedChanges>();
+  changes->events = pending.TakeEvents();
+  changes->has_events = collect.changes;
+  changes->has_previous = collect.previous && !pending.previous_incomplete();
+  Publish(pending.state(), std::move(changes));
   return outcomes;
 }
 
-void Mvcc::Publish(const State& state, std::vector<mvccpb::Event> events, bool has_previous) {
-  auto changes = std::make_shared<CommittedChanges>();
+void Mvcc::Publish(const State& state, std::shared_ptr<CommittedChanges> changes) {
   changes->first_revision = state_.revision + 1;
   changes->last_revision = state.revision;
-  changes->events = std::move(events);
-  changes->has_previous = has_previous;
   state_ = state;
   {
     const MutexLock lock(alarms_mutex_);

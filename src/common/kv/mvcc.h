@@ -21,8 +21,9 @@ namespace matricula::kv {
 struct CommittedChanges {
   int64_t first_revision = 0;
   int64_t last_revision = 0;
-  std::vector<mvccpb::Event> events;
+  bool has_events = false;    // else nobody wanted them when the group was applied
   bool has_previous = false;  // events have prev_kv, where there was one
+  std::vector<mvccpb::Event> events;
 };
 
 // Hears of changes as soon as readers can see them, on the applying thread, which it must not hold
@@ -101,7 +102,7 @@ class Mvcc {
 
   base::Status Load();
   base::Status LoadMeta(std::string_view row, absl::FunctionRef<bool(std::string_view)> parse);
-  void Publish(const State& state, std::vector<mvccpb::Event> events, bool has_previous);
+  void Publish(const State& state, std::shared_ptr<CommittedChanges> changes);
 
   storage::Engine& engine_;
   Cleaner cleaner_;

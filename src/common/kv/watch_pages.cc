@@ -1,0 +1,68 @@
+#include "common/kv/watch_pages.h"
+
+#include <algorithm>
+
+#include "common/kv/range.h"
+
+namespace matricula::kv {
+
+using base::Result;
+using base::Status;
+
+Result<ChangePage> ChangePage::Read(const storage::Engine& engine,
+                                    const storage::Snapshot& snapshot, int64_t from,
+                                    int64_t through) {
+  ChangePage page(engine, snapshot);
+  Status status = page.ReadEntries(std::max<int64_t>(from, 0), through);
+  if (!status.ok()) return status;
+  return page;
+}
+
+Status ChangePage::ReadEntries(int64_t from, int64_t through) {
+  storage::ReadOptions options;
+  options.snapshot = snapshot_;
+  options.lower = ChangeRow({from, 0});
+  options.upper = ChangeRow({through + 1, 0});
+  const auto rows = engine_->NewIterator(options);
+  last_revision_ = through;
+  for (rows->Seek(options.lower); rows->Valid(); rows->Next()) {
+    Change change;
+    if (!ParseChangeRow(rows->key(), change.revision) || !ParseChange(rows->value(), change)) {
+      return DamagedRow("changes");
+    }
+    const bool is_full = entries_.size() >= kMaxChanges;
+    if (is_full && change.revision.main != entries_.back().revision.main) {
+      last_revision_ = entries_.back().revision.main;
+      return {};
+    }
+    entries_.push_back(
+        {change.revision, change.tombstone, !change.replaces.has_value(), std::string(change.key)});
+  }
+  return rows->status();
+}
+
+Status ChangePage::Load(const Entry& entry, bool with_previous, int64_t compacted_revision,
+                        mvccpb::Event& event) const {
+  mvccpb::KeyValue& pair = *event.mutable_kv();
+  if (entry.tombstone) {
+    event.set_type(mvccpb::Event::DELETE);
+    pair.set_key(entry.key);
+    pair.set_mod_revision(entry.revision.main);
+  } else {
+    const auto row = engine_->Get(DataRow(entry.key, entry.revision), snapshot_);
+    if (!row.ok()) return row.status();
+    Version version;
+    version.mod = entry.revision;
+    if (!ParseVersion(*row, version)) return DamagedRow("data");
+    FillKeyValue(entry.key, version, pair);
+  }
+  const int64_t before = entry.revision.main - 1;
+  if (!with_previous || entry.creates || before < compacted_revision) return {};
+  EngineView view(*engine_, before, snapshot_);
+  const auto previous = view.Find(entry.key);
+  if (!previous.ok()) return previous.status();
+  if (*previous) FillKeyValue(entry.key, **previous, *event.mutable_prev_kv());
+  return {};
+}
+
+}  // namespace matricula::kv

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "common/base/clock.h"
+#include "common/kv/lessor.h"
+#include "common/kv/mvcc.h"
+#include "common/kv/watch_hub.h"
+#include "common/kv/watch_thread.h"
+#include "common/store/local_sequencer.h"
+#include "common/store/store.h"
+
+namespace matricula::store {
+
+// The store inside this process: everything that etcd's API asks of a replica, on an engine.
+// Arguments are checked and reads are answered on the caller's thread; changes go through the
+// sequencer, and are answered on its thread when they are on disk. Errors are etcd's (kv/errors.h).
+// All methods may be called from any thread.
+class ReplicaStore final : public Store {
+ public:
+  struct Options {
+    const base::Clock* clock = &base::SystemClock();
+    // Bytes on disk from which on nothing that adds to them is taken; the NOSPACE alarm follows.
+    // 0: no limit.
+    uint64_t quota_bytes = 2ull << 30;
+    int64_t watch_progress_interval_ms = 600'000;
+    // The engine failed. Default: one log line, and the process ends with exit code 74 before it
+    // can acknowledge anything more.
+    LocalSequencer::FatalHandler on_fatal;
+  };
+
+  // Takes up what the engine holds, or founds a new cluster of one member in it.
+  static base::Result<std::unique_ptr<ReplicaStore>> Open(std::unique_ptr<storage::Engine> engine,
+                                                          Options options);
+  ~ReplicaStore() override;
+
+  // Finishes the changes that wait, ends all watches, and answers everything that comes after with
+  // Unavailable. Called by the destructor.
+  void Stop();
+
+  // ---- Store ----
+
+  void Range(const etcdserverpb::RangeRequest& request,
+             base::Done<etcdserverpb::RangeResponse> done) override;
+  void Txn(etcdserverpb::TxnRequest request, base::Done<etcdserverpb::TxnResponse> done) override;
+  std::unique_ptr<Watch> OpenWatch(const etcdserverpb::WatchCreateRequest& request,
+                                   WatchSink* sink) override;
+  void LeaseGrant(const etcdserverpb::LeaseGrantRequest& request,
+                  base::Done<etcdserverpb::LeaseGrantResponse> done) override;
+  void LeaseKeepAlive(int64_t lease_id,
+                      base::Done<etcdserverpb::LeaseKeepAliveResponse> done) override;
+
+  // ---- what the etcd services need besides ----
+
+  void Put(etcdserverpb::PutRequest request, base::Done<etcdserverpb::PutResponse> done);
+  void DeleteRange(etcdserverpb::DeleteRangeRequest request,
+                   base::Done<etcdserverpb::DeleteRangeResponse> done);
+  // `physical`: answers when everything is cleaned up.
+  void Compact(const etcdserverpb::CompactionRequest& request,
+               base::Done<etcdserverpb::CompactionResponse> done);
+  void LeaseRevoke(const etcdserverpb::LeaseRevokeRequest& request,
+                   base::Done<etcdserverpb::LeaseRevokeResponse> done);
+  // No such lease is an answer too: TTL -1.
+  base::Result<etcdserverpb::LeaseTimeToLiveResponse> LeaseTimeToLive(
+      const etcdserverpb::LeaseTimeToLiveRequest& request) const;
+  base::Result<etcdserverpb::LeaseLeasesResponse> LeaseLeases() const;
+  void Alarm(const etcdserverpb::AlarmRequest& request,
+             base::Done<etcdserverpb::AlarmResponse> done);
+
+  // Reads every row: seconds per million, on the caller's thread.
+  base::Result<etcdserverpb::HashKVResponse> HashKv(
+      const etcdserverpb::HashKVRequest& request) const;
+
+  struct Numbers {
+    uint64_t disk_bytes = 0;
+    uint64_t memory_bytes = 0;
+    uint64_t applied_index = 0;
+    uint64_t term = 0;
+    uint64_t leader = 0;
+    int64_t revision = 0;
+    int64_t compacted_revision = -1;
+    std::vector<etcdserverpb::AlarmMember> alarms;
+  };
+  Numbers GetNumbers() const;
+
+  // A consistent copy of the data in `directory`, which must not exist; writers go on.
+  base::Status Checkpoint(const std::string& directory);
+
+  // Ids and term; the revision is left alone if it is set.
+  void FillHeader(etcdserverpb::ResponseHeader& header) const;
+  uint64_t cluster_id() const { return identity_.cluster_id; }
+  uint64_t member_id() const { return identity_.member_id; }
+
+ private:
+  ReplicaStore(std::unique_ptr<storage::Engine> engine, std::unique_ptr<kv::Mvcc> mvcc,
+               const kv::Identity& identity, Options options);
+
+  template <class Response>
+  void Propose(kv::Command command, base::Done<Response> done);
+  base::Status CheckSpace(const kv::Command& command);
+  base::Status CheckRunning() const;
+
+  const Options options_;
+  const kv::Identity identity_;
+  const std::unique_ptr<storage::Engine> engine_;
+  const std::unique_ptr<kv::Mvcc> mvcc_;
+  kv::Lessor lessor_;
+  kv::WatchHub hub_;
+  std::atomic<bool> stopped_{false};
+  std::atomic<int64_t> measured_at_ns_{INT64_MIN};
+  std::atomic<uint64_t> measured_bytes_{0};
+  std::unique_ptr<LocalSequencer> sequencer_;
+  std::unique_ptr<kv::WatchThread> watch_thread_;
+};
+
+}  // namespace matricula::store
