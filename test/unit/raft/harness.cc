@@ -282,13 +282,10 @@ void Cluster::TickAll(int ticks) {
 void Cluster::Elect(uint64_t id) {
   constexpr int kTries = 20;
   for (int i = 0; i < kTries && Leader() != id; ++i) {
-    if (Leader() != 0) {
-      // Nobody may know of a living leader.
-      const int wait = (*this)[id].core().config().election_ticks;
-      for (auto& [other, node] : nodes_) {
-        if (!node->up() || other == NodeId(Leader())) continue;
-        for (int t = 0; t < wait - 1; ++t) node->core().Tick();
-      }
+    // Those who have heard of a leader do not vote before an election time-out has passed.
+    for (auto& [other, node] : nodes_) {
+      if (i == 0 || !node->up() || other == NodeId(Leader())) continue;
+      for (int t = 1; t < node->core().config().election_ticks; ++t) node->core().Tick();
     }
     (*this)[id].core().Campaign();
     Settle();

@@ -57,6 +57,7 @@ class TestNode {
   Core& core() { return *core_; }
   const Core& core() const { return *core_; }
   MemoryLog& disk() { return disk_; }
+  const MemoryLog& disk_log() const { return disk_; }
   const AppliedState& state() const { return state_; }
 
   // Takes an output, if there is one: its early messages leave, the rest waits for the disk.
