@@ -20,6 +20,8 @@ struct ChannelOptions {
   // it does not answer in time. 0: never asks.
   int64_t keepalive_time_ms = 10'000;
   int64_t keepalive_timeout_ms = 5'000;
+  // A stock etcd disconnects clients that ask between calls.
+  bool keepalive_without_calls = true;
   // Between attempts to connect; grows from the first to the second, with jitter.
   int64_t min_backoff_ms = 100;
   int64_t max_backoff_ms = 2'000;
