@@ -14,7 +14,8 @@ grpc::Status ToGrpc(const base::Status& status) {
 
 base::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return {};
-  std::string_view message = status.error_message();
+  const std::string text = status.error_message();
+  std::string_view message = text;
   if (status.error_code() == grpc::StatusCode::UNKNOWN &&
       message.substr(0, kOutcomeUnknownPrefix.size()) == kOutcomeUnknownPrefix) {
     message.remove_prefix(kOutcomeUnknownPrefix.size());
