@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "test/race/history.h"
+
+namespace matricula::race {
+
+// One class, one request after another: what every concurrent history must be explained by.
+class ClassModel {
+ public:
+  bool exists = false;
+  int32_t vagas = 0;
+  Students roster;
+  Students enrolled_at_school;  // the students' own records
+
+  // Whether the class, as it is now, may give the event's answer. An unknown one never allows more
+  // than taking effect.
+  bool Allows(const Event& event) const { return DistanceTo(event) == 0; }
+  // Does what an allowed event does.
+  void Apply(const Event& event);
+  // How far the class is from allowing the event; 0: it does.
+  int DistanceTo(const Event& event) const;
+  uint64_t Hash() const;
+
+ private:
+  int Taken() const { return static_cast<int>(roster.count()); }
+  int DistanceToReport(const Event& event) const;
+  int DistanceToEffect(const Event& event) const;
+  int DistanceToRefusal(const Event& event) const;
+};
+
+// An event that leaves everything as it is.
+bool IsRead(const Event& event);
+
+}  // namespace matricula::race
