@@ -43,10 +43,17 @@ void AddDayFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
-void AddRunFlags(CLI::App& app, Flags& flags) {
+void AddServerFlags(CLI::App& app, Flags& flags) {
   app.add_option("--server", flags.run.client.servers, "HOST:PORT of the portals, all in turn")
       ->delimiter(',')
       ->required();
+  app.add_option("--give-up-s", flags.give_up_s,
+                 "a request without an answer for this long counts as unknown")
+      ->check(CLI::Range(1, 24 * 3600))
+      ->capture_default_str();
+}
+
+void AddRunFlags(CLI::App& app, Flags& flags) {
   app.add_flag("--no-load", flags.no_load, "the records are there already");
   app.add_option("--speed", flags.run.play.speed, "the day's time over real time")
       ->check(CLI::Range(0.01, 1e6))
@@ -59,10 +66,6 @@ void AddRunFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--call-timeout-ms", flags.run.client.call_timeout_ms, "deadline of one try")
       ->check(CLI::Range(1, 600'000))
-      ->capture_default_str();
-  app.add_option("--give-up-s", flags.give_up_s,
-                 "a request without an answer for this long counts as unknown")
-      ->check(CLI::Range(1, 24 * 3600))
       ->capture_default_str();
   app.add_option("--report-share", flags.run.play.report_share,
                  "share of the answers after which the class's report is read and checked")
@@ -83,15 +86,22 @@ int Generate(const Flags& flags) {
   return kExitFailed;
 }
 
+int Unreachable() {
+  std::fputs("matricula_day: the servers do not answer\n", stderr);
+  return kExitUnreachable;
+}
+
+int Wait(const Flags& flags) {
+  Client client(flags.run.client, base::SystemClock());
+  return WaitForServers(client) ? kExitOk : Unreachable();
+}
+
 int Run(const Flags& flags) {
   const base::Clock& clock = base::SystemClock();
   Progress progress(clock);
   if (flags.quiet) progress.Silence();
   const base::Result<DayReport> result = RunDay(flags.run, clock, progress);
-  if (!result.ok()) {
-    std::fprintf(stderr, "matricula_day: %s\n", result.status().message().c_str());
-    return kExitUnreachable;
-  }
+  if (!result.ok()) return Unreachable();
   const DayReport& report = *result;
   std::fputs(ReportText(report).c_str(), stdout);
   if (!flags.json_file.empty()) {
@@ -117,7 +127,10 @@ int Main(int argc, char** argv) {
                                      "play the day against servers; exit code 0 if every check "
                                      "passes, 1 if not, 69 if nobody answers");
   AddDayFlags(*run, flags);
+  AddServerFlags(*run, flags);
   AddRunFlags(*run, flags);
+  CLI::App* wait = app.add_subcommand("wait", "return when the servers answer");
+  AddServerFlags(*wait, flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -128,6 +141,7 @@ int Main(int argc, char** argv) {
   flags.run.plan.window_ms = int64_t{flags.window_minutes} * 60'000;
   flags.run.client.give_up_after_ms = flags.give_up_s * 1'000;
   flags.run.load = !flags.no_load;
+  if (wait->parsed()) return Wait(flags);
   return generate->parsed() ? Generate(flags) : Run(flags);
 }
 

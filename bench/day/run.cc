@@ -11,15 +11,14 @@ std::string RunName(const base::Clock& clock) {
   return fmt::format("dia-{:x}-{:x}", clock.WallMs(), getpid());
 }
 
-// Waits for the servers to come up, as long as the client waits for any answer.
-bool Answers(Client& client) {
+}  // namespace
+
+bool WaitForServers(Client& client) {
   bool answered = false;
   client.DisciplinasAluno("ninguém", [&](const auto& list) { answered = list.ok(); });
   client.Finish();
   return answered;
 }
-
-}  // namespace
 
 base::Result<DayReport> RunDay(const RunOptions& options, const base::Clock& clock,
                                Progress& progress) {
@@ -33,7 +32,7 @@ base::Result<DayReport> RunDay(const RunOptions& options, const base::Clock& clo
   report.classes = campus.turmas.size();
   Client client(options.client, clock);
   const base::Status silence(base::Code::kUnavailable, "the servers do not answer");
-  if (!Answers(client)) return silence;
+  if (!WaitForServers(client)) return silence;
   if (options.load) report.load = LoadCampus(campus, name + "-carga", client, clock, progress);
   Journal journal(campus);
   if (report.load.silence || !ReadStart(client, journal, clock, progress)) return silence;

@@ -20,6 +20,9 @@ struct RunOptions {
   bool load = true;
 };
 
+// Waits until the servers answer, as long as the client waits for any answer; false: in vain.
+bool WaitForServers(Client& client);
+
 // A whole day against the servers: load, play, audit. Nobody else may change anything meanwhile.
 // Unavailable: the servers do not answer, or stopped before the day began.
 base::Result<DayReport> RunDay(const RunOptions& options, const base::Clock& clock,
