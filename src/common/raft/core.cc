@@ -41,10 +41,10 @@ void Core::Persisted(uint64_t sequence) { machine_->Persisted(sequence); }
 void Core::Applied(Index index) { machine_->Applied(index); }
 void Core::Compacted(Index first) { machine_->Compacted(first); }
 void Core::PeerUnreachable(NodeId peer) { machine_->PeerUnreachable(peer); }
-void Core::SnapshotReady(NodeId to, const SnapshotMeta& meta, uint64_t total_bytes) {
-  machine_->SnapshotReady(to, meta, total_bytes);
+void Core::SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta, uint64_t total_bytes) {
+  machine_->SnapshotReady(transfer, meta, total_bytes);
 }
-void Core::SnapshotFailed(NodeId to) { machine_->SnapshotFailed(to); }
+void Core::SnapshotFailed(const Ticket& transfer) { machine_->SnapshotFailed(transfer); }
 void Core::SnapshotStored(const Ticket& transfer, bool good) {
   machine_->SnapshotStored(transfer, good);
 }

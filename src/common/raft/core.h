@@ -143,10 +143,11 @@ class Core {
   void Compacted(Index first);
   // Messages to `peer` were lost, or may have been.
   void PeerUnreachable(NodeId peer);
-  // A snapshot for `to`, of `total_bytes` (> 0), is ready to be read.
-  void SnapshotReady(NodeId to, const SnapshotMeta& meta, uint64_t total_bytes);
-  // It could not be made, or not be read. It is wanted again at the next occasion.
-  void SnapshotFailed(NodeId to);
+  // The snapshot of this transfer, of `total_bytes` (> 0), is ready to be read. Nothing happens if
+  // the transfer has been released.
+  void SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta, uint64_t total_bytes);
+  // It could not be made, or not be read. Another one is wanted when the peer is heard of again.
+  void SnapshotFailed(const Ticket& transfer);
   // The staging file of `transfer` is complete and good, or not.
   void SnapshotStored(const Ticket& transfer, bool good);
 

@@ -108,9 +108,11 @@ std::string Sync(const Output& output) {
 
 std::string Snapshots(const Output& output) {
   std::string out;
-  const auto node = [](NodeId id) { return Describe(id); };
-  Lines(out, "snapshot released for", output.snapshots_released, node);
-  Lines(out, "snapshot wanted for", output.snapshots_wanted, node);
+  Lines(out, "snapshot released:", output.snapshots_released,
+        [](const Ticket& transfer) { return Describe(transfer); });
+  Lines(out, "snapshot wanted for", output.snapshots_wanted, [](const SnapshotWanted& wanted) {
+    return Describe(wanted.to) + " as " + Describe(wanted.transfer);
+  });
   Lines(out, "chunk for", output.chunks_to_send, [](const ChunkOrder& order) {
     return Describe(order.to) + " of " + Describe(order.transfer) + " bytes " +
            Number(order.offset) + "+" + Number(order.size_bytes) + " of " +

@@ -67,7 +67,7 @@ void Machine::BecomeCandidate(bool transfer) {
   ResetElectionTimer();
   for (const NodeId voter : DecidingConf().Members()) {
     if (voter == config_.id || !DecidingConf().IsVoter(voter)) continue;
-    // Late: an answer may decide the election, and then the own vote counts, so it must be durable.
+    // Late: whoever answers must be able to rely on this node not to vote for another.
     Send(voter, VoteRequest{log_.last(), log_.last_term(), transfer}, When::kLate);
     if (MutantIs(19)) {
       out_.early_messages.push_back(std::move(out_.late_messages.back()));
@@ -83,6 +83,8 @@ void Machine::CountVotes() {
     if (verdict == Verdict::kWon) BecomeCandidate(/*transfer=*/false);
     if (verdict == Verdict::kLost) BecomeFollower(term_, kNobody);
   } else if (auto* candidate = std::get_if<Candidate>(&role_)) {
+    // The own vote counts like any other: once it cannot be taken back.
+    if (!TermIsDurable() && !MutantIs(1) && !MutantIs(19)) return;
     const Verdict verdict = Tally(DecidingConf(), candidate->votes);
     if (verdict == Verdict::kWon) BecomeLeader();
     if (verdict == Verdict::kLost) BecomeFollower(term_, kNobody);
@@ -97,7 +99,13 @@ void Machine::BecomeLeader() {
   SyncPeers();
   // §6.4, §3.6.2: until an entry of its own term is committed, a leader knows neither what is
   // committed nor may it commit what earlier terms left; so it appends one at once.
-  AppendOwn(EntryType::kEmpty, {Payload()});
+  // The very first entry of a group is its first configuration, for those who join later and know
+  // no other.
+  if (log_.last() == Index(0)) {
+    AppendConf({confs_.Latest().conf, Payload()});
+  } else {
+    AppendOwn(EntryType::kEmpty, {Payload()});
+  }
 }
 
 bool Machine::InLease() const {

@@ -131,10 +131,10 @@ void Machine::BecomeFollower(Term term, NodeId leader) {
 void Machine::LeaveRole() {
   if (auto* follower = std::get_if<Follower>(&role_)) {
     for (const Ticket& ticket : follower->reads.TakeAll()) AnswerRead(ticket, false, Index(0));
-    if (follower->receiver) out_.discard_staged = true;
+    if (follower->receiver) DiscardStaged();
   } else if (auto* leader = std::get_if<Leader>(&role_)) {
     for (const auto& read : leader->reads.TakeAll()) AnswerRead(read.ticket, false, Index(0));
-    for (auto& [id, peer] : leader->peers) ReleaseSnapshot(id, peer);
+    for (auto& [id, peer] : leader->peers) ReleaseSnapshot(peer);
   }
 }
 
@@ -219,7 +219,11 @@ void Machine::Persisted(uint64_t sequence) {
     writing_.pop_front();
   }
   log_.Saved(sequence);
-  if (std::holds_alternative<Leader>(role_)) MaybeCommit();
+  if (std::holds_alternative<Leader>(role_)) {
+    MaybeCommit();
+  } else {
+    CountVotes();
+  }
   CheckInvariants();
 }
 

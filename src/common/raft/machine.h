@@ -52,8 +52,8 @@ class Machine {
   NodeId transfer_target() const;
 
   // snapshot_transfer.cc
-  void SnapshotReady(NodeId to, const SnapshotMeta& meta, uint64_t total_bytes);
-  void SnapshotFailed(NodeId to);
+  void SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta, uint64_t total_bytes);
+  void SnapshotFailed(const Ticket& transfer);
   void SnapshotStored(const Ticket& transfer, bool good);
   SnapshotMeta AppliedMeta() const;
   Index CompactionLimit() const;
@@ -139,8 +139,10 @@ class Machine {
 
   // snapshot_transfer.cc
   void WantSnapshot(NodeId to, Progress& peer);
-  void ReleaseSnapshot(NodeId to, Progress& peer);
+  void ReleaseSnapshot(Progress& peer);
+  Progress* FindTransfer(const Ticket& transfer);
   void OrderChunks(Leader& leader);
+  void DiscardStaged();
   bool AlreadyHas(const SnapshotMeta& meta);
   void Install(const SnapshotMeta& meta);
   void AcknowledgeCommit(NodeId to);

@@ -21,8 +21,15 @@ struct Standing {
   friend bool operator==(const Standing&, const Standing&) = default;
 };
 
-// Read bytes [offset, offset + size_bytes) of the snapshot that was announced with SnapshotReady
-// for `to`, and send them: MakeChunk makes the message.
+// `to` needs a snapshot: make or open one, then call Core::SnapshotReady or SnapshotFailed for this
+// transfer, at any later time. The ticket names the file for as long as it is needed.
+struct SnapshotWanted {
+  NodeId to;
+  Ticket transfer;
+};
+
+// Read bytes [offset, offset + size_bytes) of the snapshot of this transfer, and send them:
+// MakeChunk makes the message.
 struct ChunkOrder {
   NodeId to;
   Term term;
@@ -93,10 +100,10 @@ struct Output {
   std::vector<ReadAnswer> reads;
   std::vector<ProposalAnswer> proposals;
 
-  // 6. Snapshots. Each of `snapshots_wanted` must be answered by SnapshotReady or SnapshotFailed
-  //    (at any later time); after `snapshots_released` the peer's snapshot file may go.
-  std::vector<NodeId> snapshots_released;
-  std::vector<NodeId> snapshots_wanted;
+  // 6. Snapshots. A released transfer needs its file no more; one that is still being made need not
+  //    be finished nor reported.
+  std::vector<Ticket> snapshots_released;
+  std::vector<SnapshotWanted> snapshots_wanted;
   std::vector<ChunkOrder> chunks_to_send;
   bool discard_staged = false;  // before chunks_to_stage: what was staged is of no use any more
   std::vector<StagedChunk> chunks_to_stage;

@@ -99,8 +99,9 @@ void Progress::BecomeProbe() {
   sender.reset();
 }
 
-void Progress::BecomeSnapshot() {
+void Progress::BecomeSnapshot(const Ticket& transfer) {
   state_ = State::kSnapshot;
+  transfer_ = transfer;
   inflight_.Clear();
 }
 

@@ -69,10 +69,12 @@ class Progress {
   void BecomeProbe();
   // Send nothing before it has been heard of again.
   void Pause() { waiting_ = true; }
-  void BecomeSnapshot();
+  void BecomeSnapshot(const Ticket& transfer);
   void BecomeReplicate();
 
-  // While in state snapshot: none until the driver has one ready.
+  // In state snapshot: the transfer that is to end it,
+  const Ticket& transfer() const { return transfer_; }
+  // and how far it is; none until the driver has a snapshot ready.
   std::optional<ChunkSender> sender;
   // Heard from since the last quorum check.
   bool active = false;
@@ -83,6 +85,7 @@ class Progress {
   State state_ = State::kProbe;
   Index match_;
   Index next_;
+  Ticket transfer_;
   Index sent_commit_;           // the largest that it could take from what was sent
   bool waiting_ = false;        // probe: one is on its way
   bool nudge_ = true;           // send an append even without entries

@@ -57,15 +57,16 @@ Proposed Machine::Propose(std::vector<Payload> payloads) {
 
 Status Machine::On(const Message& message, const ProposeRequest& request) {
   auto* own = std::get_if<Leader>(&role_);
+  // It led this term and stepped down. A refusal could be a lie: a copy may have been taken before.
+  if (own == nullptr) return OkStatus();
+  // A copy of a message, or one that was overtaken. Never twice: and since the term of the message
+  // is this one, and this is its only leader, no other copy can be taken anywhere.
+  Ticket& newest = own->last_forwarded[message.from];
+  if (request.ticket <= newest && !MutantIs(24)) return OkStatus();
+  newest = request.ticket;
+
   ProposeReply reply{request.ticket, false, Index(0)};
-  if (own != nullptr) {
-    // A copy of a message, or one that was overtaken. Never twice: and since the term of the
-    // message is this one, and this is its only leader, no other copy can be taken anywhere.
-    Ticket& newest = own->last_forwarded[message.from];
-    if (request.ticket <= newest && !MutantIs(24)) return OkStatus();
-    newest = request.ticket;
-    reply.appended = AdmitProposal(*own, request.payloads) == ProposeOutcome::kAppended;
-  }
+  reply.appended = AdmitProposal(*own, request.payloads) == ProposeOutcome::kAppended;
   if (reply.appended) {
     reply.first_index = log_.last() + 1;
     own->uncommitted_bytes += CostOf(request.payloads);

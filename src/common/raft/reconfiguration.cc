@@ -74,7 +74,7 @@ void Machine::SyncPeers() {
     // The last thing it hears: how far the log is committed, its own leaving included.
     const Index known = std::min(peer->second.match(), log_.commit());
     Send(peer->first, Heartbeat{known, leader.reads.round()}, When::kEarly);
-    ReleaseSnapshot(peer->first, peer->second);
+    ReleaseSnapshot(peer->second);
     peer = leader.peers.erase(peer);
   }
 }

@@ -43,7 +43,7 @@ void Machine::CheckQuorum() {
   }
   for (auto& [id, peer] : leader.peers) {
     if (!peer.active && peer.state() == Progress::State::kSnapshot) {
-      ReleaseSnapshot(id, peer);
+      ReleaseSnapshot(peer);
       peer.BecomeProbe();
     }
     peer.active = false;
@@ -190,7 +190,7 @@ Status Machine::On(const Message& message, const AppendReply& reply) {
   if (peer.state() == Progress::State::kProbe) {
     peer.BecomeReplicate();
   } else if (peer.state() == Progress::State::kSnapshot && peer.next() >= log_.first()) {
-    ReleaseSnapshot(message.from, peer);
+    ReleaseSnapshot(peer);
     peer.BecomeReplicate();
   }
   MaybeHandOver(*leader, message.from);

@@ -14,47 +14,50 @@ using base::Status;
 
 void Machine::WantSnapshot(NodeId to, Progress& peer) {
   if (!peer.active) return;  // whoever does not answer would not receive one
-  peer.BecomeSnapshot();
-  out_.snapshots_wanted.push_back(to);
+  peer.BecomeSnapshot(NextTicket());
+  out_.snapshots_wanted.push_back({to, peer.transfer()});
 }
 
-// Whatever the driver keeps for `to` can go, also one that it is still making.
-void Machine::ReleaseSnapshot(NodeId to, Progress& peer) {
+void Machine::ReleaseSnapshot(Progress& peer) {
   if (peer.state() != Progress::State::kSnapshot) return;
   peer.sender.reset();
-  std::erase(out_.snapshots_wanted, to);
-  out_.snapshots_released.push_back(to);
+  const auto told = std::remove_if(
+      out_.snapshots_wanted.begin(), out_.snapshots_wanted.end(),
+      [&](const SnapshotWanted& wanted) { return wanted.transfer == peer.transfer(); });
+  if (told == out_.snapshots_wanted.end()) out_.snapshots_released.push_back(peer.transfer());
+  out_.snapshots_wanted.erase(told, out_.snapshots_wanted.end());
 }
 
-void Machine::SnapshotReady(NodeId to, const SnapshotMeta& meta, uint64_t total_bytes) {
+// The peer that waits for this snapshot; nullptr if none does any more.
+Progress* Machine::FindTransfer(const Ticket& transfer) {
   auto* leader = std::get_if<Leader>(&role_);
-  const auto found =
-      leader == nullptr ? decltype(leader->peers.find(to))() : leader->peers.find(to);
-  const bool wanted = leader != nullptr && found != leader->peers.end() &&
-                      found->second.state() == Progress::State::kSnapshot && !found->second.sender;
-  if (!wanted) {
-    out_.snapshots_released.push_back(to);  // nobody waits for it any more
-    return;
+  if (leader == nullptr) return nullptr;
+  for (auto& [id, peer] : leader->peers) {
+    if (peer.state() == Progress::State::kSnapshot && peer.transfer() == transfer) return &peer;
   }
+  return nullptr;
+}
+
+void Machine::SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta,
+                            uint64_t total_bytes) {
+  Progress* peer = FindTransfer(transfer);
+  if (peer == nullptr || peer->sender) return;
   if (meta.index + 1 < log_.first()) {
     // The log has moved on: after this snapshot another one would be needed.
-    SnapshotFailed(to);
+    SnapshotFailed(transfer);
     return;
   }
-  found->second.sender.emplace(NextTicket(), meta, total_bytes, config_.snapshot_chunk_bytes,
-                               config_.max_inflight_chunks);
+  peer->sender.emplace(transfer, meta, total_bytes, config_.snapshot_chunk_bytes,
+                       config_.max_inflight_chunks);
   CheckInvariants();
 }
 
-void Machine::SnapshotFailed(NodeId to) {
-  auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr) return;
-  const auto found = leader->peers.find(to);
-  if (found == leader->peers.end()) return;
-  if (found->second.state() != Progress::State::kSnapshot) return;
-  ReleaseSnapshot(to, found->second);
-  found->second.BecomeProbe();
-  found->second.Pause();
+void Machine::SnapshotFailed(const Ticket& transfer) {
+  Progress* peer = FindTransfer(transfer);
+  if (peer == nullptr) return;
+  ReleaseSnapshot(*peer);
+  peer->BecomeProbe();
+  peer->Pause();
 }
 
 void Machine::OrderChunks(Leader& leader) {
@@ -68,19 +71,21 @@ void Machine::OrderChunks(Leader& leader) {
   }
 }
 
-Status Machine::On(const Message& message, const SnapshotChunkReply& reply) {
-  auto* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr) return OkStatus();
-  const auto found = leader->peers.find(message.from);
-  if (found == leader->peers.end()) return OkStatus();
-  std::optional<ChunkSender>& sender = found->second.sender;
-  if (!sender || sender->transfer() != reply.transfer) return OkStatus();
+Status Machine::On(const Message&, const SnapshotChunkReply& reply) {
+  Progress* peer = FindTransfer(reply.transfer);
+  if (peer == nullptr || !peer->sender) return OkStatus();
   if (reply.failed) {
-    SnapshotFailed(message.from);
+    SnapshotFailed(reply.transfer);
   } else {
-    sender->OnReply(reply.next_offset, reply.restart);
+    peer->sender->OnReply(reply.next_offset, reply.restart);
   }
   return OkStatus();
+}
+
+// Chunks of it that have not left yet are of no use either.
+void Machine::DiscardStaged() {
+  out_.discard_staged = true;
+  out_.chunks_to_stage.clear();
 }
 
 // True if the log holds all that the snapshot stands for: there is nothing to install.
@@ -102,7 +107,7 @@ Status Machine::On(const Message& message, const SnapshotChunk& chunk) {
   auto& receiver = std::get<Follower>(role_).receiver;
   if (receiver && chunk.transfer < receiver->transfer()) return OkStatus();  // overtaken
   if (AlreadyHas(chunk.meta)) {
-    if (receiver) out_.discard_staged = true;
+    if (receiver) DiscardStaged();
     receiver.reset();
     AcknowledgeCommit(message.from);
     return OkStatus();
@@ -134,10 +139,10 @@ void Machine::SnapshotStored(const Ticket& transfer, bool good) {
   const SnapshotMeta meta = follower->receiver->meta();
   follower->receiver.reset();
   if (!good) {
-    out_.discard_staged = true;
+    DiscardStaged();
     Send(transfer.node, SnapshotChunkReply{transfer, 0, false, true}, When::kLate);
   } else if (AlreadyHas(meta)) {
-    out_.discard_staged = true;
+    DiscardStaged();
     AcknowledgeCommit(transfer.node);
   } else {
     Install(meta);

@@ -58,7 +58,8 @@ class Payload {
 // The values are on disk and on the wire: never renumber.
 enum class EntryType : uint8_t {
   kCommand = 0,  // what was proposed
-  kEmpty = 1,    // a new leader's first entry (thesis §6.4); applying it changes nothing
+  kEmpty = 1,    // a new leader's first entry (thesis §6.4); applying it changes nothing. Index 1
+                 // holds the group's first configuration instead.
   kConf = 2,     // a ConfEntry (membership.h): a configuration, in force since it was appended
 };
 

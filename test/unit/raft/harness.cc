@@ -134,6 +134,21 @@ bool TestNode::TakeOutput() {
   return true;
 }
 
+std::optional<Term> TestNode::TermInLog(Index index) const {
+  for (auto write = writing_.rbegin(); write != writing_.rend(); ++write) {
+    if (!write->entries.empty() && write->entries.front().index <= index) {
+      const size_t place = index - write->entries.front().index;
+      if (place >= write->entries.size()) return std::nullopt;
+      return write->entries[place].term;
+    }
+    if (write->snapshot) {
+      if (write->snapshot->index == index) return write->snapshot->term;
+      return std::nullopt;
+    }
+  }
+  return disk_.TermAt(index);
+}
+
 bool TestNode::FinishWrite() {
   if (!up() || writing_.empty()) return false;
   const Output output = std::move(writing_.front());
@@ -164,14 +179,16 @@ void TestNode::CarryOut(const Output& output) {
 }
 
 void TestNode::CarryOutSnapshots(const Output& output) {
-  for (const NodeId to : output.snapshots_released) {
-    snapshot_files_.erase(to);
-    snapshots_wanted.erase(to);
+  for (const Ticket& transfer : output.snapshots_released) {
+    snapshot_files_.erase(transfer);
+    snapshots_wanted.erase(transfer);
   }
-  for (const NodeId to : output.snapshots_wanted) snapshots_wanted.insert(to);
+  for (const SnapshotWanted& wanted : output.snapshots_wanted) {
+    snapshots_wanted.insert(wanted.transfer);
+  }
   if (!withhold_snapshots) MakeSnapshots();
   for (const ChunkOrder& order : output.chunks_to_send) {
-    const std::string& file = snapshot_files_.at(order.to);
+    const std::string& file = snapshot_files_.at(order.transfer);
     outbox.push_back(MakeChunk(id(), order, file.substr(order.offset, order.size_bytes)));
   }
   if (output.discard_staged) staged_.clear();
@@ -186,12 +203,10 @@ void TestNode::CarryOutSnapshots(const Output& output) {
 }
 
 void TestNode::MakeSnapshots() {
-  for (const NodeId to : std::exchange(snapshots_wanted, {})) Make(to);
-}
-
-void TestNode::Make(NodeId to) {
-  snapshot_files_[to] = state_.Serialize();
-  core_->SnapshotReady(to, core_->AppliedMeta(), snapshot_files_[to].size());
+  for (const Ticket& transfer : std::exchange(snapshots_wanted, {})) {
+    std::string& file = snapshot_files_[transfer] = state_.Serialize();
+    core_->SnapshotReady(transfer, core_->AppliedMeta(), file.size());
+  }
 }
 
 void TestNode::Pump() {

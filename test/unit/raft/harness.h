@@ -67,6 +67,8 @@ class TestNode {
   // Both, until nothing is left; with `hold_disk` only the first.
   void Pump();
   size_t writing() const { return writing_.size(); }
+  // Of the log as the core has it, as of the last output taken: the disk and what is being written.
+  std::optional<Term> TermInLog(Index index) const;
 
   // Loses what is being written, or only what comes after the first `kept_writes` of it; and the
   // state machine's memory since the last Flush.
@@ -83,7 +85,7 @@ class TestNode {
   bool hold_disk = false;
   bool spoil_snapshots = false;     // what is staged turns out to be bad
   bool withhold_snapshots = false;  // wanted ones are not made until MakeSnapshots
-  std::set<NodeId> snapshots_wanted;
+  std::set<Ticket> snapshots_wanted;
   void MakeSnapshots();
 
   // What came out, for tests to look at and clear.
@@ -97,7 +99,6 @@ class TestNode {
  private:
   void CarryOut(const Output& output);
   void CarryOutSnapshots(const Output& output);
-  void Make(NodeId to);
 
   Config config_;
   MemoryLog disk_;
@@ -105,7 +106,7 @@ class TestNode {
   AppliedState durable_state_;
   std::unique_ptr<Core> core_;
   std::deque<Output> writing_;
-  std::map<NodeId, std::string> snapshot_files_;
+  std::map<Ticket, std::string> snapshot_files_;
   std::string staged_;
 };
 
