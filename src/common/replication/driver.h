@@ -2,10 +2,12 @@
 
 #include <any>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -104,7 +106,11 @@ class Driver {
   // --- what is known ---
 
   const raft::Core& core() const { return *core_; }
-  const base::Status& status() const { return status_; }
+  const base::Status& failure() const { return failure_; }  // ok until then
+  // That no correct peer would have sent.
+  uint64_t refused_messages() const { return refused_messages_; }
+  // Proposals whose outcome somebody waits for.
+  size_t waiting() const { return proposals_.size() + waiters_.size(); }
   // Of the last entry that was applied, and the configuration there.
   const raft::SnapshotMeta& applied() const { return applied_; }
 
@@ -118,39 +124,54 @@ class Driver {
     std::string command;
     ProposalDone done;
   };
-  struct WaitingRead {
-    raft::Index index;
-    std::vector<ReadDone> dones;
-  };
-
   Driver(Options options, LogStore& log, Transport& transport, StateMachine& state_machine);
 
-  static base::Status Reconcile(LogStore& log, const StateMachine& state_machine);
+  // Commands, and what they point into.
+  struct Batch {
+    std::vector<Command> commands;
+    std::deque<raft::ConfState> confs;
+    std::deque<raft::Payload> contexts;
+    // By entry: 0, or the number of the proposal that waits here, and its answer.
+    std::vector<uint64_t> numbers;
+    std::vector<std::any> answers;
+  };
+
   base::Status Start();
+  base::Status Reconcile();
   void Fail(base::Status status);
 
   void SubmitProposals();
-  void SubmitSlice(std::vector<Proposal> slice);
+  void SubmitSlice(std::span<Proposal> slice);
   void SubmitReads();
 
+  // In the order of the output (driver_output.cc).
+  base::Status CarryOut();
   base::Status Persist();
   base::Status InstallSnapshot(const raft::SnapshotMeta& meta);
+  void SendLate();
   base::Status ApplyCommitted();
+  base::Status Unpack(const std::vector<raft::Entry>& entries, Batch& batch) const;
   void AnswerReads();
   void AnswerAppliedReads();
   void SettleProposals();
+  base::Status CompactLog();
+
+  // driver_snapshots.cc
   base::Status MoveSnapshots();
   void WantSnapshot(raft::NodeId peer);
+  void AnnounceSnapshot(raft::NodeId peer, const SnapshotSource& source);
   base::Status SendChunk(const raft::ChunkOrder& order);
   base::Status StageChunk(const raft::StagedChunk& chunk);
-  base::Status CompactLog();
 
   Options options_;
   LogStore& log_;
   Transport& transport_;
   StateMachine& state_machine_;
   std::unique_ptr<raft::Core> core_;
-  base::Status status_;
+  base::Status failure_;
+  int64_t now_tick_ = 0;
+  uint64_t last_number_ = 0;  // of the proposals' names
+  uint64_t refused_messages_ = 0;
 
   raft::SnapshotMeta applied_;
   raft::Index durable_applied_;  // the state machine has it even after a crash

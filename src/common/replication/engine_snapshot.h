@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -14,24 +14,21 @@
 
 namespace matricula::replication {
 
-// Snapshots of a state machine that lives in a storage engine: its rows, one after the other. A
-// state machine owns one of these and passes the snapshot calls of its port on.
+// Snapshots of a state machine that lives in a storage engine: its rows, one after the other
+// (snapshot_format.h). A state machine owns one of these and passes the snapshot calls of its port
+// on.
 //
 // What belongs to the node and not to the state stays behind: the whole table 'r', where the log
 // and the staged bytes are, and the rows named in `local_rows`.
 //
-// The bytes, numbers little-endian:
-//   header   "MATSNAP1", u32 size and bytes of EncodeMeta(meta)
-//   row      u32 key size (> 0), u32 value size, key, value; as often as there are rows, sorted
-//   trailer  u32 0, u64 number of rows, u32 CRC-32C of all before
-//
 // Installing is no one batch, because a batch that large would not fit into memory. A marker,
 // written durably before the first row is touched, says what is under way; Open finds it after a
 // crash and starts again from the staged bytes, which are there until the marker is gone.
+//
+//   "rs" number:8   staged bytes, chunk by chunk: u32 CRC-32C, bytes
+//   "ri"            the marker: EncodeMeta of what is being installed
 class EngineSnapshots {
  public:
-  static constexpr char kTable = 'r';
-
   // Finishes an installation that a crash interrupted, so it comes before anybody reads the state.
   // The engine must outlive the object.
   static base::Result<std::unique_ptr<EngineSnapshots>> Open(storage::Engine& engine,
@@ -44,11 +41,12 @@ class EngineSnapshots {
   base::Status CheckStaged(const raft::SnapshotMeta& meta);
   // Afterwards the engine's rows are those of the snapshot; what the state machine has in memory
   // it must read again.
-  base::Status InstallStaged();
+  base::Status InstallStaged(const raft::SnapshotMeta& meta);
 
  private:
-  EngineSnapshots(storage::Engine& engine, std::vector<std::string> local_rows)
-      : engine_(engine), local_rows_(std::move(local_rows)) {}
+  EngineSnapshots(storage::Engine& engine, std::vector<std::string> local_rows);
+
+  base::Status ReplaceRows();
 
   storage::Engine& engine_;
   const std::vector<std::string> local_rows_;  // sorted

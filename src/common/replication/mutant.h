@@ -7,8 +7,8 @@
 //   50  the applied index is saved apart from the data it stands for
 //   51  an acknowledgement leaves before the log is synced
 //   52  a snapshot leaves one table of the state machine out
-//   53  overwritten entries stay in the log behind the new ones
-//   54  the hard state is not written with the entries
+//   53  a log that has become shorter is still described by its old end
+//   54  the hard state is not written when there are entries
 //   55  a snapshot is installed without its configuration
 //   56  recovery believes an entry whose checksum is wrong
 //   57  a read is answered before its index has been applied

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <absl/functional/any_invocable.h>
-
-#include <any>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,14 +10,16 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/replication/driver.h"
+#include "common/replication/inbox.h"
 #include "common/replication/ports.h"
+#include "common/replication/preparer.h"
 
 namespace matricula::replication {
 
 // A driver on a thread of its own: one member of the group. Everything may be called from any
 // thread, and nothing waits: calls are queued, the thread takes all that is waiting as one batch,
-// and what arrives during its sync becomes the next one. Answers are given on that thread and must
-// not block it.
+// and what arrives during its sync becomes the next one. Answers are given on that thread (on the
+// caller's if the queue is full) and must not block it.
 class Node {
  public:
   struct Options {
@@ -29,7 +28,7 @@ class Node {
     // What may wait in the queue; more proposals and reads are refused (ResourceExhausted),
     // more messages dropped.
     size_t max_queued_calls = 50'000;
-    size_t max_queued_bytes = size_t{64} << 20;
+    size_t max_queued_call_bytes = size_t{64} << 20;
     size_t max_queued_messages = 4'096;
     size_t max_queued_message_bytes = size_t{64} << 20;
     // The log, the state machine or the disk under them has failed: nothing more is acknowledged.
@@ -44,7 +43,8 @@ class Node {
     raft::Index last;
     raft::Index commit;
     raft::Index applied;
-    base::Status status;  // not ok once the driver has failed
+    size_t waiting = 0;    // proposals under way
+    base::Status failure;  // ok until the driver fails
   };
   struct Details {
     Summary summary;
@@ -80,9 +80,42 @@ class Node {
   void Stop(int64_t patience_ms);
 
  private:
-  class Impl;
-  explicit Node(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  struct Transfer {
+    raft::NodeId target;
+    int ticks_left;
+    base::Done<raft::Term> done;
+  };
+
+  enum class HandOverState { kNotAsked, kNobodyThere, kStarted };
+
+  Node(Options options, std::unique_ptr<Driver> driver, const base::Clock& clock);
+
+  void Run();
+  void Feed(Inbox::Content content);
+  void TickIfDue();
+  int64_t UntilNextTick() const;
+  void Publish();
+  void SettleTransfers();
+  void HandOver();
+  void WaitForHandOver(int64_t patience_ms);
+  Summary Summarize() const;
+
+  const Options options_;
+  const base::Clock& clock_;
+  Inbox inbox_;
+
+  // The node's thread's own.
+  std::unique_ptr<Driver> driver_;
+  Preparer preparer_;
+  int64_t next_tick_ns_;
+  bool told_fatal_ = false;
+  std::vector<Transfer> transfers_;
+
+  mutable base::Mutex mutex_;
+  base::CondVar published_;
+  Summary summary_ GUARDED_BY(mutex_);
+  HandOverState hand_over_ GUARDED_BY(mutex_) = HandOverState::kNotAsked;
+  std::thread thread_;
 };
 
 }  // namespace matricula::replication

@@ -50,7 +50,7 @@ class Waiters {
   using Map = std::map<uint64_t, Waiter>;
 
   void Answer(Map::iterator position, base::Result<std::any> result);
-  void EndUpTo(raft::Term term, const base::Status& status);
+  void EndBefore(raft::Term term, const base::Status& status);
 
   Map waiting_;
   std::map<uint64_t, Forwarded> forwarded_;

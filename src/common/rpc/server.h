@@ -5,6 +5,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <google/protobuf/message.h>
 
@@ -12,7 +13,21 @@
 #include "common/rpc/call.h"
 #include "common/rpc/server_options.h"
 
+namespace grpc {
+class Server;
+class ServerBuilder;
+namespace experimental {
+class ExternalConnectionAcceptor;
+}
+}  // namespace grpc
+
 namespace matricula::rpc {
+
+class Health;
+class Listener;
+class Reflection;
+class RegisteredMethod;
+class ServerCore;
 
 // Counters since the start, and what is there now.
 struct ServerStats {
@@ -142,9 +157,16 @@ class Server {
   void AddUnary(const Method& method, UnaryHandler handler);
   void AddServerStream(const Method& method, StreamHandler handler);
   void AddBidi(const Method& method, BidiHandler handler);
+  base::Status BuildServer();
+  void AddArguments(grpc::ServerBuilder& builder) const;
 
-  class Core;
-  std::shared_ptr<Core> core_;
+  std::shared_ptr<ServerCore> core_;
+  std::unique_ptr<Health> health_;
+  std::unique_ptr<Reflection> reflection_;
+  std::vector<std::unique_ptr<RegisteredMethod>> methods_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace matricula::rpc

@@ -38,6 +38,7 @@ struct ServerOptions {
   int max_concurrent_streams = 2048;    // calls of one connection; more wait at the client
   size_t max_calls_in_flight = 20'000;  // unary calls waiting for their answer
   size_t max_open_streams = 10'000;     // streams of both kinds
+  size_t max_queued_bytes = 256 << 20;  // waiting for slow readers, all bidi streams together
   size_t max_connections = 10'000;      // at most what the descriptor limit leaves
   size_t max_connections_per_address = 10'000;
 
