@@ -65,6 +65,8 @@ class Progress {
   // The peer answered a heartbeat, so whatever it was sent before has arrived or is lost.
   void OnHeartbeatReply(Index last);
   void OnUnreachable();
+  // Asks at the next occasion where the peer's log ends, even if there is nothing new.
+  void Nudge() { nudge_ = true; }
 
   void BecomeProbe();
   // Send nothing before it has been heard of again.

@@ -13,6 +13,8 @@ TransferOutcome Machine::TransferLeadership(NodeId target) {
   }
   if (own->transfer && own->transfer->target == target) return TransferOutcome::kStarted;
   own->transfer = Transfer{target};
+  Progress& peer = own->peers.at(target);
+  if (peer.match() != log_.last()) peer.Nudge();
   MaybeHandOver(*own, target);
   return TransferOutcome::kStarted;
 }

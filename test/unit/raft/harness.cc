@@ -127,9 +127,10 @@ bool TestNode::TakeOutput() {
   if (!up() || writing_.size() >= Core::kMaxOutputsInFlight) return false;
   Output output = core_->TakeOutput();
   if (output.Empty()) return false;
-  trace += Describe(output);
-  for (Message& message : output.early_messages) outbox.push_back(std::move(message));
-  output.early_messages.clear();
+  Output early;
+  early.early_messages.swap(output.early_messages);
+  trace += Describe(early);
+  for (Message& message : early.early_messages) outbox.push_back(std::move(message));
   writing_.push_back(std::move(output));
   return true;
 }
@@ -153,6 +154,7 @@ bool TestNode::FinishWrite() {
   if (!up() || writing_.empty()) return false;
   const Output output = std::move(writing_.front());
   writing_.pop_front();
+  trace += Describe(output);
   disk_.Write(output);
   if (output.snapshot) {
     std::optional<AppliedState> installed = AppliedState::Parse(staged_);

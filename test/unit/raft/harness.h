@@ -88,7 +88,7 @@ class TestNode {
   std::set<Ticket> snapshots_wanted;
   void MakeSnapshots();
 
-  // What came out, for tests to look at and clear.
+  // What came out and was carried out, for tests to look at and clear.
   std::string trace;
   std::vector<Entry> applied_entries;
   std::vector<ReadAnswer> reads;
