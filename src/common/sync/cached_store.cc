@@ -1,0 +1,519 @@
+#include "common/sync/cached_store.h"
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "common/base/log.h"
+#include "common/base/mutex.h"
+#include "common/domain/keys.h"
+#include "common/sync/bus_event.h"
+#include "common/sync/record_cache.h"
+#include "common/sync/relay_keys.h"
+
+namespace matricula::sync {
+namespace {
+
+using base::Result;
+using base::Status;
+using etcdserverpb::RangeRequest;
+using etcdserverpb::RangeResponse;
+using etcdserverpb::TxnRequest;
+using etcdserverpb::TxnResponse;
+using etcdserverpb::WatchCreateRequest;
+using etcdserverpb::WatchResponse;
+using mvccpb::KeyValue;
+
+// Reads that wait for the bus; more ask the store.
+constexpr size_t kMaxWaiting = 20'000;
+// After the bus was late, reads ask the store at once for so long.
+constexpr int64_t kDistrustMs = 500;
+
+bool IsRecordKey(std::string_view key) {
+  return key.starts_with(domain::kAlunoPrefix) || key.starts_with(domain::kProfessorPrefix) ||
+         key.starts_with(domain::kDisciplinaPrefix);
+}
+
+bool IsPlainRead(const RangeRequest& request) {
+  return request.range_end().empty() && request.revision() == 0 && !request.serializable() &&
+         !request.keys_only() && !request.count_only() && request.min_mod_revision() == 0 &&
+         request.max_mod_revision() == 0 && request.min_create_revision() == 0 &&
+         request.max_create_revision() == 0 && IsRecordKey(request.key());
+}
+
+// A transaction that only reads one record.
+bool IsPlainRead(const TxnRequest& request) {
+  return request.compare_size() == 0 && request.success_size() == 1 &&
+         request.success(0).has_request_range() && IsPlainRead(request.success(0).request_range());
+}
+
+// What the relay says about a message in its properties.
+struct Place {
+  int64_t rev = 0;
+  int64_t prev = 0;
+  int part = 0;
+  int parts = 0;
+};
+
+template <class Integer>
+bool ParseWhole(std::string_view text, Integer& number) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return !text.empty() && error == std::errc() && stop == end && number >= 0;
+}
+
+std::optional<Place> PlaceOf(const mqtt::Message& message, std::string_view cluster) {
+  Place place;
+  bool ours = false;
+  for (const auto& [name, value] : message.user_properties) {
+    if (name == kClusterProperty) ours = value == cluster;
+    if (name == kRevProperty && !ParseWhole(value, place.rev)) return std::nullopt;
+    if (name == kPrevProperty && !ParseWhole(value, place.prev)) return std::nullopt;
+    if (name != kPartProperty) continue;
+    const std::string_view text = value;
+    const size_t slash = text.find('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    if (!ParseWhole(text.substr(0, slash), place.part)) return std::nullopt;
+    if (!ParseWhole(text.substr(slash + 1), place.parts)) return std::nullopt;
+  }
+  if (!ours || place.rev == 0 || place.part < 1 || place.part > place.parts) return std::nullopt;
+  return place;
+}
+
+// The record that a message is about; nothing for enrollments, whose keys are not cached.
+std::optional<std::string> RecordKeyOf(const mqtt::Message& message) {
+  const auto event = ParseMessage(message.topic, message.payload);
+  if (!event.ok()) return std::nullopt;
+  if (const auto* aluno = std::get_if<AlunoEvent>(&*event)) {
+    return domain::AlunoKey(aluno->record.matricula());
+  }
+  if (const auto* professor = std::get_if<ProfessorEvent>(&*event)) {
+    return domain::ProfessorKey(professor->record.siape());
+  }
+  if (const auto* disciplina = std::get_if<DisciplinaEvent>(&*event)) {
+    return domain::DisciplinaKey(disciplina->record.sigla());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
+                                private mqtt::Listener,
+                                private store::WatchSink {
+ public:
+  Impl(store::Store& store, domain::Timer& timer, const base::Clock& clock, Options options)
+      : store_(store),
+        timer_(timer),
+        clock_(clock),
+        options_(std::move(options)),
+        cache_(options_.max_keys, options_.max_bytes) {}
+
+  void Start() {
+    mqtt::ClientOptions options = options_.mqtt;
+    options.subscriptions = {"portal/admin/#", "portal/mat/#"};
+    mqtt::Listener& listener = *this;
+    client_ = std::make_unique<mqtt::Client>(std::move(options), clock_, listener);
+    client_->Start();
+  }
+
+  // Ends the threads that call us; what waits is answered by the store's refusal.
+  void Stop() {
+    client_.reset();
+    std::unique_ptr<store::Watch> watch;
+    std::vector<Read> waiting;
+    {
+      const base::MutexLock lock(mutex_);
+      stopping_ = true;
+      connected_ = false;
+      watch = std::move(watch_);
+      waiting.swap(waiting_);
+    }
+    watch.reset();
+    for (Read& read : waiting) AskStore(std::move(read));
+  }
+
+  void ReadRecord(RangeRequest request, base::Done<RangeResponse> done) {
+    Read read{std::move(request), std::move(done)};
+    bool ask = false;
+    {
+      const base::MutexLock lock(mutex_);
+      arrived_.push_back(std::move(read));
+      ask = !std::exchange(asking_, true);
+    }
+    if (ask) AskForLastChange();
+  }
+
+  CacheStats Stats() const {
+    const base::MutexLock lock(mutex_);
+    CacheStats stats = stats_;
+    stats.keys = cache_.size();
+    stats.bytes = cache_.bytes();
+    return stats;
+  }
+
+ private:
+  struct Read {
+    RangeRequest request;
+    base::Done<RangeResponse> done;
+    int64_t last_change = 0;  // it must show at least this revision
+    int64_t revision = 0;     // of the store when that was asked
+    int64_t deadline_ms = 0;
+  };
+
+  // ---- the barrier: one question for all reads that arrived before it ----
+
+  void AskForLastChange() {
+    auto reads = std::make_shared<std::vector<Read>>();
+    {
+      const base::MutexLock lock(mutex_);
+      reads->swap(arrived_);
+      ++stats_.barriers;
+    }
+    RangeRequest request;
+    request.set_key(std::string(domain::kMudancaKey));
+    request.set_keys_only(true);
+    store_.Range(request, [self = shared_from_this(), reads](Result<RangeResponse> answer) {
+      self->OnLastChange(*reads, answer);
+    });
+  }
+
+  void OnLastChange(std::vector<Read>& reads, const Result<RangeResponse>& answer) {
+    bool again = false;
+    {
+      const base::MutexLock lock(mutex_);
+      asking_ = again = !arrived_.empty();
+    }
+    // The next round first: its way to the store and back overlaps with our answering.
+    if (again) AskForLastChange();
+    if (!answer.ok()) {
+      for (Read& read : reads) std::move(read.done)(answer.status());
+      return;
+    }
+    AdoptCluster(answer->header().cluster_id());
+    const int64_t last_change = answer->kvs().empty() ? 0 : answer->kvs(0).mod_revision();
+    for (Read& read : reads) {
+      read.last_change = last_change;
+      read.revision = answer->header().revision();
+    }
+    Resolve(reads);
+  }
+
+  // Answers each read from memory, lets it wait for the bus, or asks the store.
+  void Resolve(std::vector<Read>& reads) {
+    std::vector<std::pair<Read, RangeResponse>> known;
+    std::vector<Read> unknown;
+    {
+      const base::MutexLock lock(mutex_);
+      for (Read& read : reads) {
+        const std::string& key = read.request.key();
+        if (auto kv = cache_.Find(key, read.last_change)) {
+          ++stats_.hits;
+          known.emplace_back(std::move(read), RangeResponse());
+          FillResponse(std::move(*kv), known.back());
+        } else if (!cache_.MayKnow(key)) {
+          ++stats_.misses;
+          unknown.push_back(std::move(read));
+        } else if (MayWait()) {
+          read.deadline_ms = clock_.MonotonicMs() + options_.max_wait_ms;
+          waiting_.push_back(std::move(read));
+          ScheduleSweep();
+        } else {
+          ++stats_.fallbacks;
+          unknown.push_back(std::move(read));
+        }
+      }
+    }
+    for (auto& [read, response] : known) std::move(read.done)(std::move(response));
+    for (Read& read : unknown) AskStore(std::move(read));
+  }
+
+  static void FillResponse(std::optional<KeyValue> kv, std::pair<Read, RangeResponse>& known) {
+    RangeResponse& response = known.second;
+    response.mutable_header()->set_revision(known.first.revision);
+    if (!kv) return;
+    response.set_count(1);
+    *response.add_kvs() = std::move(*kv);
+  }
+
+  bool MayWait() REQUIRES(mutex_) {
+    return connected_ && !stopping_ && waiting_.size() < kMaxWaiting &&
+           clock_.MonotonicMs() >= distrusted_until_ms_;
+  }
+
+  void AskStore(Read read) {
+    const RangeRequest request = read.request;
+    store_.Range(request, [self = shared_from_this(), key = request.key(),
+                           done = std::move(read.done)](Result<RangeResponse> answer) mutable {
+      if (answer.ok()) self->Keep(key, *answer);
+      std::move(done)(std::move(answer));
+    });
+  }
+
+  void Keep(const std::string& key, const RangeResponse& answer) {
+    const base::MutexLock lock(mutex_);
+    std::optional<KeyValue> kv;
+    if (!answer.kvs().empty()) kv = answer.kvs(0);
+    cache_.Keep(key, std::move(kv), answer.header().revision());
+  }
+
+  // ---- reads that wait for the bus ----
+
+  void ScheduleSweep() REQUIRES(mutex_) {
+    if (std::exchange(sweep_scheduled_, true)) return;
+    timer_.After(options_.max_wait_ms, [self = weak_from_this()] {
+      if (const auto impl = self.lock()) impl->Sweep();
+    });
+  }
+
+  // Those whose time is over ask the store; that the bus was late calls for a watch.
+  void Sweep() {
+    std::vector<Read> late;
+    int64_t wanted = 0;
+    {
+      const base::MutexLock lock(mutex_);
+      sweep_scheduled_ = false;
+      const int64_t now_ms = clock_.MonotonicMs();
+      const auto first_late = std::stable_partition(
+          waiting_.begin(), waiting_.end(),
+          [&](const Read& read) { return read.deadline_ms > now_ms && !stopping_; });
+      std::move(first_late, waiting_.end(), std::back_inserter(late));
+      waiting_.erase(first_late, waiting_.end());
+      if (!waiting_.empty()) ScheduleSweep();
+      stats_.fallbacks += late.size();
+      for (const Read& read : late) wanted = std::max(wanted, read.last_change);
+      if (!late.empty()) distrusted_until_ms_ = now_ms + kDistrustMs;
+    }
+    if (wanted > 0) CatchUp(wanted);
+    for (Read& read : late) AskStore(std::move(read));
+  }
+
+  // Memory has got further: who was waiting for that?
+  void Wake() {
+    std::vector<Read> reads;
+    {
+      const base::MutexLock lock(mutex_);
+      const auto first = std::stable_partition(
+          waiting_.begin(), waiting_.end(),
+          [&](const Read& read) { return read.last_change > cache_.reached(); });
+      std::move(first, waiting_.end(), std::back_inserter(reads));
+      waiting_.erase(first, waiting_.end());
+      stats_.waits += reads.size();
+    }
+    if (!reads.empty()) Resolve(reads);
+  }
+
+  // ---- what the relay says over the bus ----
+
+  void OnConnected() override {
+    const base::MutexLock lock(mutex_);
+    connected_ = true;
+  }
+  void OnDisconnected(const Status&) override {
+    const base::MutexLock lock(mutex_);
+    connected_ = false;
+  }
+  void OnPublished(uint64_t) override {}
+  void OnMessage(mqtt::Message message) override {
+    int64_t gap_up_to = 0;
+    {
+      const base::MutexLock lock(mutex_);
+      const auto place = PlaceOf(message, cluster_text_);
+      if (!place || place->rev <= cache_.reached()) return;
+      if (place->prev > cache_.reached()) {
+        gap_up_to = place->prev;
+      } else {
+        Note(*place, RecordKeyOf(message));
+      }
+    }
+    if (gap_up_to > 0) CatchUp(gap_up_to);
+    Wake();
+  }
+
+  // One part of a revision; it counts when all parts are there. After a hole the parts of a later
+  // revision are not kept: the watch brings them.
+  void Note(const Place& place, std::optional<std::string> key) REQUIRES(mutex_) {
+    if (rev_ != place.rev || place.part == 1) {
+      rev_ = place.rev;
+      next_part_ = 1;
+      changed_.clear();
+    }
+    if (place.part != next_part_) return;
+    ++next_part_;
+    if (key) changed_.push_back(std::move(*key));
+    if (place.part == place.parts) cache_.Reach(rev_, changed_);
+  }
+
+  // ---- mending a hole: a watch from the last good revision up to `revision` ----
+
+  void CatchUp(int64_t revision) {
+    int64_t from = 0;
+    {
+      const base::MutexLock lock(mutex_);
+      catch_up_to_ = std::max(catch_up_to_, revision);
+      if (stopping_ || catching_up_ || catch_up_to_ <= cache_.reached()) return;
+      ++stats_.gaps;
+      // An empty memory has nothing that could be stale.
+      if (cache_.size() == 0) {
+        cache_.Reach(catch_up_to_, {});
+        return;
+      }
+      catching_up_ = true;
+      from = cache_.reached() + 1;
+    }
+    WatchCreateRequest request;
+    request.set_key(std::string(kDomainBegin));
+    request.set_range_end(std::string(kDomainEnd));
+    request.set_start_revision(from);
+    auto watch = store_.OpenWatch(request, this);
+    const base::MutexLock lock(mutex_);
+    watch_ = std::move(watch);
+  }
+
+  bool OnResponse(const WatchResponse& response) override {
+    if (response.canceled()) return true;
+    bool done = false;
+    {
+      const base::MutexLock lock(mutex_);
+      int64_t revision = 0;
+      std::vector<std::string> changed;
+      for (const mvccpb::Event& event : response.events()) {
+        if (event.kv().mod_revision() != revision && revision != 0) {
+          cache_.Reach(revision, changed);
+          changed.clear();
+        }
+        revision = event.kv().mod_revision();
+        if (IsRecordKey(event.kv().key())) changed.push_back(event.kv().key());
+      }
+      if (revision != 0) cache_.Reach(revision, changed);
+      done = cache_.reached() >= catch_up_to_;
+    }
+    Wake();
+    if (done) EndCatchUp();
+    return true;
+  }
+
+  void OnEnd(const Status& status) override {
+    base::log::Debug("cache.watch_ended", {{"reason", status.message()}});
+    {
+      // What was missed will not be told: forget everything.
+      const base::MutexLock lock(mutex_);
+      cache_.Clear();
+      cache_.Reach(catch_up_to_, {});
+    }
+    EndCatchUp();
+  }
+
+  // A watch may not be destroyed by its own sink's thread while that runs: the timer does it.
+  void EndCatchUp() {
+    {
+      const base::MutexLock lock(mutex_);
+      if (std::exchange(ending_, true)) return;
+    }
+    timer_.After(0, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (!self) return;
+      std::unique_ptr<store::Watch> watch;
+      int64_t more = 0;
+      {
+        const base::MutexLock lock(self->mutex_);
+        watch = std::move(self->watch_);
+        self->catching_up_ = false;
+        self->ending_ = false;
+        if (self->catch_up_to_ > self->cache_.reached()) more = self->catch_up_to_;
+      }
+      watch.reset();
+      if (more > 0) self->CatchUp(more);
+    });
+  }
+
+  void AdoptCluster(uint64_t cluster) {
+    const base::MutexLock lock(mutex_);
+    if (cluster == cluster_) return;
+    cluster_ = cluster;
+    cluster_text_ = fmt::format("{:x}", cluster);
+    cache_.Clear();
+  }
+
+  store::Store& store_;
+  domain::Timer& timer_;
+  const base::Clock& clock_;
+  const Options options_;
+
+  mutable base::Mutex mutex_;
+  RecordCache cache_ GUARDED_BY(mutex_);
+  CacheStats stats_ GUARDED_BY(mutex_);
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  bool connected_ GUARDED_BY(mutex_) = false;
+  uint64_t cluster_ GUARDED_BY(mutex_) = 0;
+  std::string cluster_text_ GUARDED_BY(mutex_);
+
+  std::vector<Read> arrived_ GUARDED_BY(mutex_);  // wait for the next question to the store
+  bool asking_ GUARDED_BY(mutex_) = false;
+  std::vector<Read> waiting_ GUARDED_BY(mutex_);  // wait for the bus
+  bool sweep_scheduled_ GUARDED_BY(mutex_) = false;
+  int64_t distrusted_until_ms_ GUARDED_BY(mutex_) = 0;
+
+  // The revision whose messages are arriving.
+  int64_t rev_ GUARDED_BY(mutex_) = 0;
+  int next_part_ GUARDED_BY(mutex_) = 1;
+  std::vector<std::string> changed_ GUARDED_BY(mutex_);
+
+  bool catching_up_ GUARDED_BY(mutex_) = false;
+  bool ending_ GUARDED_BY(mutex_) = false;  // the watch is about to be destroyed
+  int64_t catch_up_to_ GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<store::Watch> watch_ GUARDED_BY(mutex_);
+
+  std::unique_ptr<mqtt::Client> client_;
+};
+
+CachedStore::CachedStore(store::Store& store, domain::Timer& timer, const base::Clock& clock,
+                         Options options)
+    : store_(store), impl_(std::make_shared<Impl>(store, timer, clock, std::move(options))) {}
+
+CachedStore::~CachedStore() { impl_->Stop(); }
+
+void CachedStore::Start() { impl_->Start(); }
+
+CacheStats CachedStore::Stats() const { return impl_->Stats(); }
+
+void CachedStore::Range(const RangeRequest& request, base::Done<RangeResponse> done) {
+  IsPlainRead(request) ? impl_->ReadRecord(request, std::move(done))
+                       : store_.Range(request, std::move(done));
+}
+
+void CachedStore::Txn(TxnRequest request, base::Done<TxnResponse> done) {
+  if (!IsPlainRead(request)) return store_.Txn(std::move(request), std::move(done));
+  impl_->ReadRecord(request.success(0).request_range(),
+                    [done = std::move(done)](Result<RangeResponse> answer) mutable {
+                      if (!answer.ok()) return std::move(done)(answer.status());
+                      TxnResponse response;
+                      *response.mutable_header() = answer->header();
+                      response.set_succeeded(true);
+                      *response.add_responses()->mutable_response_range() = *std::move(answer);
+                      std::move(done)(std::move(response));
+                    });
+}
+
+std::unique_ptr<store::Watch> CachedStore::OpenWatch(const WatchCreateRequest& request,
+                                                     store::WatchSink* sink) {
+  return store_.OpenWatch(request, sink);
+}
+
+void CachedStore::LeaseGrant(const etcdserverpb::LeaseGrantRequest& request,
+                             base::Done<etcdserverpb::LeaseGrantResponse> done) {
+  store_.LeaseGrant(request, std::move(done));
+}
+
+void CachedStore::LeaseKeepAlive(int64_t lease_id,
+                                 base::Done<etcdserverpb::LeaseKeepAliveResponse> done) {
+  store_.LeaseKeepAlive(lease_id, std::move(done));
+}
+
+}  // namespace matricula::sync

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "etcd_kv.pb.h"
+
+namespace matricula::sync {
+
+// Single keys of the store and how they were, with the revision up to which that is known. Not
+// thread-safe.
+//
+// The argument. `reached` is the revision up to which every change has been taken note of. An entry
+// says how its key was at `as_of`; it is dropped as soon as a change of its key after `as_of` is
+// noted. So an entry that is still there holds at every revision from `as_of` to the greater of
+// `as_of` and `reached`. A reply of the store that is older than `reached` may miss a change that
+// was noted before it came, so it is not kept.
+class RecordCache {
+ public:
+  // At most so many keys and bytes of keys and values; the least recently used leave first.
+  RecordCache(size_t max_keys, size_t max_bytes) : max_keys_(max_keys), max_bytes_(max_bytes) {}
+
+  // How `key` was at `revision` or later (nullopt inside: there was none), if that is known.
+  std::optional<std::optional<mvccpb::KeyValue>> Find(std::string_view key, int64_t revision);
+  // True if it would be known once `reached` gets to `revision` without a change of it.
+  bool MayKnow(std::string_view key) const { return entries_.contains(std::string(key)); }
+
+  // What the store answered, with the revision of its header.
+  void Keep(std::string_view key, std::optional<mvccpb::KeyValue> kv, int64_t as_of);
+
+  // All changes up to `revision` are now taken note of; these keys changed at `revision`.
+  void Reach(int64_t revision, const std::vector<std::string>& changed);
+  int64_t reached() const { return reached_; }
+
+  void Clear();
+  size_t size() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    std::optional<mvccpb::KeyValue> kv;
+    int64_t as_of = 0;
+    size_t bytes = 0;
+    std::list<std::string>::iterator used;
+  };
+  using Entries = std::unordered_map<std::string, Entry>;
+
+  void Drop(Entries::iterator entry);
+
+  const size_t max_keys_;
+  const size_t max_bytes_;
+  int64_t reached_ = 0;
+  size_t bytes_ = 0;
+  Entries entries_;
+  std::list<std::string> by_use_;  // most recent first
+};
+
+}  // namespace matricula::sync
