@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "common/mqtt/broker_url.h"
+
 namespace matricula::roles {
 namespace {
 
@@ -28,6 +30,34 @@ Setting Text(std::string_view name, std::string_view value_name, std::string_vie
             return base::OkStatus();
           },
           [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+// A path, or nothing.
+Setting OptionalFile(std::string_view name, std::string_view help, std::string Settings::*field) {
+  return {name,
+          "FILE",
+          help,
+          false,
+          [field](Settings& settings, const Values& values) {
+            settings.*field = values.front();
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+Setting Broker() {
+  return {"mqtt",
+          "URL",
+          "the campus bus: mqtt://[user:password@]host[:port], mqtts://…, or off",
+          false,
+          [](Settings& settings, const Values& values) {
+            if (values.front() != "off") {
+              RETURN_IF_ERROR(mqtt::ParseBrokerUrl(values.front()).status());
+            }
+            settings.mqtt = values.front();
+            return base::OkStatus();
+          },
+          [](const Settings& settings) { return Values{settings.mqtt}; }};
 }
 
 bool IsHostPort(std::string_view text) {
@@ -159,6 +189,16 @@ const std::vector<Setting>& SettingTable() {
            &Settings::auto_compaction_retention),
       Number("quota-bytes", "BYTES", "size of the store at which it takes no more writes",
              &Settings::quota_bytes, 1 << 20, std::numeric_limits<int64_t>::max()),
+      Broker(),
+      OnOff("mqtt-ingest", "whether changes that strangers ask for on the bus are applied",
+            &Settings::mqtt_ingest),
+      OptionalFile("mqtt-ca", "authorities to trust for mqtts; none: the system's",
+                   &Settings::mqtt_ca),
+      OptionalFile("mqtt-certificate", "our certificate for mqtts, if the broker wants one",
+                   &Settings::mqtt_certificate),
+      OptionalFile("mqtt-key", "the private key of mqtt-certificate", &Settings::mqtt_key),
+      OnOff("cache", "whether a portal keeps records of a store elsewhere in memory",
+            &Settings::cache),
       OneOf("log-level", "least level of the lines written: debug, info, warning, error",
             &Settings::log_level, {"debug", "info", "warning", "error"}),
   };

@@ -26,6 +26,13 @@ struct Settings {
   std::string auto_compaction_retention = "1h";
   int64_t quota_bytes = int64_t{2} << 30;
 
+  std::string mqtt = "mqtt://127.0.0.1:1883";  // "off": no broker
+  bool mqtt_ingest = true;
+  std::string mqtt_ca;  // PEM files for mqtts
+  std::string mqtt_certificate;
+  std::string mqtt_key;
+  bool cache = true;
+
   std::string log_level = "info";
 
   bool HasRole(const std::string& name) const;

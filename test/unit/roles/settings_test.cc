@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 namespace matricula::roles {
@@ -103,6 +104,45 @@ TEST_CASE("what is printed can be read back as a file") {
   REQUIRE(second.ok());
   CHECK(second->settings.min_length == 9);
   CHECK(second->settings.kv == std::vector<std::string>{"a:1", "b:2"});
+}
+
+TEST_CASE("every sample in config is accepted") {
+  int samples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(MATRICULA_CONFIG_DIR)) {
+    if (entry.path().extension() != ".conf" || entry.path().stem() == "mosquitto") continue;
+    const auto parsed = Parse({"--config", entry.path().c_str()});
+    INFO(ErrorOf(parsed));
+    CHECK(parsed.ok());
+    ++samples;
+  }
+  CHECK(samples >= 4);
+}
+
+// A sample that shows another default than the program's would mislead.
+TEST_CASE("what a sample has commented out is the default") {
+  const auto defaults = Parse({});
+  REQUIRE(defaults.ok());
+  std::ifstream sample(MATRICULA_CONFIG_DIR "/matriculad.conf");
+  std::string uncommented;
+  for (std::string line; std::getline(sample, line);) {
+    const bool is_setting = line.starts_with("# ") && line.find(" = \"") != std::string::npos;
+    const bool is_number = line.starts_with("# ") && line.find(" = ") != std::string::npos;
+    if (is_setting || is_number) uncommented += line.substr(2) + "\n";
+  }
+  const ConfigFile file(uncommented);
+  const auto parsed = Parse({"--config", file.path()});
+  INFO(ErrorOf(parsed));
+  REQUIRE(parsed.ok());
+  for (const auto& [name, origin] : parsed->origins) {
+    if (name == "kv") continue;  // has no default that a file could say
+    INFO(name);
+    CHECK(origin == "file");
+  }
+  const auto values_of = [](Invocation invocation) {
+    for (auto& [name, origin] : invocation.origins) origin = "";
+    return RenderSettings(invocation);
+  };
+  CHECK(values_of(*parsed) == values_of(*defaults));
 }
 
 }  // namespace matricula::roles

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/domain/domain.h"
+#include "common/domain/timer.h"
+#include "common/mqtt/client.h"
+#include "common/store/store.h"
+#include "common/sync/cached_store.h"
+#include "common/sync/ingest.h"
+#include "common/sync/relay.h"
+#include "roles/settings.h"
+
+namespace matricula::roles {
+
+// This process's place on the campus bus: it may relay changes, keeps its cache by them, and takes
+// what strangers ask for. Without a broker (--mqtt off) it does nothing.
+class Campus {
+ public:
+  // `store` must outlive it.
+  Campus(const Settings& settings, const base::Clock& clock, store::Store& store);
+  ~Campus();
+
+  // The store as the portals should see it: through a cache, where that helps.
+  store::Store& CacheStore();
+  // Begins to relay, and to apply what strangers ask for to `domain` (nullptr: nothing of that).
+  void Start(domain::Domain* domain);
+  // To be called before the domain is closed.
+  void StopIngest() { ingest_.reset(); }
+
+ private:
+  mqtt::ClientOptions ClientOptionsFor(const std::string& part) const;
+
+  const Settings& settings_;
+  const base::Clock& clock_;
+  store::Store& store_;
+  const bool on_;
+  const std::string name_;  // of this process on the broker; drawn at random
+  domain::ThreadTimer timer_;
+  std::unique_ptr<sync::CachedStore> cache_;
+  sync::LeaseMandate mandate_;
+  std::unique_ptr<sync::Relay> relay_;
+  std::unique_ptr<sync::Ingest> ingest_;
+};
+
+}  // namespace matricula::roles

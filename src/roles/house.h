@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/domain/domain.h"
+#include "common/rpc/server.h"
+#include "common/store/store.h"
+#include "roles/campus.h"
+#include "roles/kv_replica/kv_replica.h"
+#include "roles/role.h"
+#include "roles/settings.h"
+
+namespace matricula::roles {
+
+// Everything that one process is made of, in order of life: the store (its own replica, or a
+// client of one elsewhere), its place on the campus bus, the domain over it, the portals' server,
+// and the roles that serve.
+class House {
+ public:
+  House(const Settings& settings, const base::Clock& clock);
+  ~House();
+
+  // Builds and serves. Unavailable: an address is taken; FailedPrecondition: the data is in use by
+  // another process; other errors say what is wrong with the data.
+  base::Status Start();
+  // Answers what is under way within `grace`, refuses the rest, and ends all threads.
+  void Stop(std::chrono::milliseconds grace);
+
+  // For the line that says the process is ready; "" where there is none.
+  std::string portals_address() const;
+  std::string kv_address() const;
+
+ private:
+  base::Status OpenStore();
+  void FurnishPortals();
+
+  const Settings& settings_;
+  const base::Clock& clock_;
+  std::unique_ptr<KvReplica> replica_;
+  std::unique_ptr<store::Store> remote_store_;
+  store::Store* store_ = nullptr;
+  std::unique_ptr<Campus> campus_;
+  std::unique_ptr<domain::Domain> domain_;
+  std::unique_ptr<rpc::Server> portals_;
+  std::vector<std::unique_ptr<Role>> roles_;
+};
+
+}  // namespace matricula::roles

@@ -1,0 +1,63 @@
+#include "roles/kv_replica/kv_replica.h"
+
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/storage/rocksdb_engine.h"
+
+namespace matricula::roles {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+// etcd's clients ask an idle connection for signs of life every few seconds.
+constexpr int64_t kMinClientPingIntervalMs = 5'000;
+
+Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return base::OkStatus();
+  return {Code::kFailedPrecondition,
+          fmt::format("cannot make the data folder {}: {}", path, error.message())};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
+                                                   const base::Clock& clock) {
+  RETURN_IF_ERROR(MakeFolder(settings.data));
+  auto engine = storage::OpenRocksDbEngine(settings.data, {});
+  RETURN_IF_ERROR(engine.status());
+  store::ReplicaStore::Options options;
+  options.clock = &clock;
+  options.quota_bytes = static_cast<uint64_t>(settings.quota_bytes);
+  auto store = store::ReplicaStore::Open(*std::move(engine), std::move(options));
+  RETURN_IF_ERROR(store.status());
+  return std::unique_ptr<KvReplica>(new KvReplica(settings, *std::move(store)));
+}
+
+KvReplica::KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store)
+    : address_(settings.kv_listen), store_(std::move(store)) {
+  rpc::ServerOptions options;
+  options.listen = settings.kv_listen;
+  options.reflection = settings.reflection;
+  options.min_client_ping_interval_ms = kMinClientPingIntervalMs;
+  server_ = std::make_unique<rpc::Server>(options);
+}
+
+KvReplica::~KvReplica() = default;
+
+store::Store& KvReplica::store() { return *store_; }
+
+Status KvReplica::Serve() { return server_->Start(); }
+
+void KvReplica::Stop(std::chrono::milliseconds grace) {
+  server_->Stop(grace.count());
+  store_->Stop();
+}
+
+}  // namespace matricula::roles

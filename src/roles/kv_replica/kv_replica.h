@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/rpc/server.h"
+#include "common/store/replica_store.h"
+#include "roles/settings.h"
+
+namespace matricula::roles {
+
+// The role kv-replica: one replica of the store on this machine's disk, and etcd's v3 API on it.
+class KvReplica {
+ public:
+  // Opens the data (made if there is none). FailedPrecondition: another process has it open.
+  static base::Result<std::unique_ptr<KvReplica>> Open(const Settings& settings,
+                                                       const base::Clock& clock);
+  ~KvReplica();
+
+  // For the roles in this process; lives as long as this.
+  store::Store& store();
+
+  // Serves the etcd API. Unavailable: the address is taken.
+  base::Status Serve();
+  const std::string& address() const { return address_; }
+  // Stops serving within `grace`, then stops the store, which finishes what it has taken.
+  void Stop(std::chrono::milliseconds grace);
+
+ private:
+  KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store);
+
+  const std::string address_;
+  std::unique_ptr<store::ReplicaStore> store_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+}  // namespace matricula::roles
