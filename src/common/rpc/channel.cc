@@ -5,6 +5,8 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "common/rpc/library.h"
+
 namespace matricula::rpc {
 namespace {
 
@@ -21,6 +23,7 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const ChannelOptions& opti
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
                                            const ChannelOptions& options) {
+  KeepGrpc();
   grpc::ChannelArguments arguments;
   // gRPC shares connections between channels of equal arguments: the number keeps them apart.
   arguments.SetInt("matricula.channel_number", options.number);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -43,7 +44,11 @@ size_t DescriptorsForConnections() {
 // "[::1]:50051" → {"::1", "50051"}; nothing if it is no HOST:PORT.
 std::optional<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size()) return std::nullopt;
+  if (colon == std::string::npos) return std::nullopt;
+  int port = 0;
+  const char* const end = address.data() + address.size();
+  const auto [rest, error] = std::from_chars(address.data() + colon + 1, end, port);
+  if (error != std::errc() || rest != end || port < 0 || port > UINT16_MAX) return std::nullopt;
   std::string host = address.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);

@@ -13,6 +13,7 @@
 
 #include "common/rpc/bidi_call.h"
 #include "common/rpc/health.h"
+#include "common/rpc/library.h"
 #include "common/rpc/listener.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/server_core.h"
@@ -87,6 +88,7 @@ std::vector<std::string> ServiceNames(
 
 Server::Server(ServerOptions options)
     : core_(std::make_shared<ServerCore>(std::move(options))), health_(std::make_unique<Health>()) {
+  KeepGrpc();
   health_->RegisterOn(*this);
   if (core_->options().reflection) {
     reflection_ = std::make_unique<Reflection>();

@@ -69,8 +69,9 @@ void StreamCall::Advance() {
     writing_ = true;
     writing_bytes_ = message.Length();
     grpc::WriteOptions options;
-    // More is coming: gRPC may wait with the system call.
-    if (!queue_.empty()) options.set_buffer_hint();
+    // More is coming: gRPC may wait with the system call. But never at the start: a first message
+    // travels with the headers, whose sending gRPC would then wait for without starting it.
+    if (!queue_.empty() && headers_sent_) options.set_buffer_hint();
     writer().Write(message, options, static_cast<Tag*>(&written_tag_));
     return;
   }
@@ -85,6 +86,7 @@ void StreamCall::OnWritten(bool ok) {
   {
     base::MutexLock lock(mutex_);
     writing_ = false;
+    headers_sent_ = true;
     Dequeued(std::exchange(writing_bytes_, 0));
     broken_ = broken_ || !ok;  // the end will be told by OnEnd
     if (broken_) DropQueue();

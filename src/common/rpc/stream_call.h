@@ -91,6 +91,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   std::optional<base::Status> finish_ GUARDED_BY(mutex_);  // how it is to end
   bool finishing_ GUARDED_BY(mutex_) = false;              // the end is on its way
   bool broken_ GUARDED_BY(mutex_) = false;                 // a write failed
+  bool headers_sent_ GUARDED_BY(mutex_) = false;
   size_t writing_bytes_ GUARDED_BY(mutex_) = 0;
   Continuation closed_ GUARDED_BY(mutex_);
   // Of the loop.
