@@ -158,8 +158,8 @@ class Driver {
 
   // driver_snapshots.cc
   base::Status MoveSnapshots();
-  void WantSnapshot(raft::NodeId peer);
-  void AnnounceSnapshot(raft::NodeId peer, const SnapshotSource& source);
+  void WantSnapshot(const raft::Ticket& transfer);
+  void AnnounceSnapshot(const raft::Ticket& transfer, const SnapshotSource& source);
   base::Status SendChunk(const raft::ChunkOrder& order);
   base::Status StageChunk(const raft::StagedChunk& chunk);
 
@@ -182,8 +182,8 @@ class Driver {
   std::map<raft::Ticket, std::vector<ReadDone>> asked_reads_;
   std::multimap<raft::Index, std::vector<ReadDone>> confirmed_reads_;  // by index to be applied
 
-  std::optional<raft::Output> in_hand_;  // between Begin and Finish
-  std::map<raft::NodeId, std::shared_ptr<Outgoing>> outgoing_;
+  std::optional<raft::Output> in_hand_;                         // between Begin and Finish
+  std::map<raft::Ticket, std::shared_ptr<Outgoing>> outgoing_;  // by transfer
 };
 
 }  // namespace matricula::replication

@@ -11,8 +11,10 @@ using base::Code;
 using base::Status;
 
 Status Driver::MoveSnapshots() {
-  for (const raft::NodeId peer : in_hand_->snapshots_released) outgoing_.erase(peer);
-  for (const raft::NodeId peer : in_hand_->snapshots_wanted) WantSnapshot(peer);
+  for (const raft::Ticket& transfer : in_hand_->snapshots_released) outgoing_.erase(transfer);
+  for (const raft::SnapshotWanted& wanted : in_hand_->snapshots_wanted) {
+    WantSnapshot(wanted.transfer);
+  }
   for (const raft::ChunkOrder& order : in_hand_->chunks_to_send) RETURN_IF_ERROR(SendChunk(order));
   if (in_hand_->discard_staged) RETURN_IF_ERROR(state_machine_.DiscardStaged());
   for (const raft::StagedChunk& chunk : in_hand_->chunks_to_stage) {
@@ -22,29 +24,29 @@ Status Driver::MoveSnapshots() {
 }
 
 // Peers share a snapshot as long as the log goes on where it ends.
-void Driver::WantSnapshot(raft::NodeId peer) {
+void Driver::WantSnapshot(const raft::Ticket& transfer) {
   for (const auto& [other, outgoing] : outgoing_) {
     if (outgoing->source->meta().index + 1 < log_.FirstIndex()) continue;
     const std::shared_ptr<Outgoing> shared = outgoing;
-    outgoing_[peer] = shared;
-    if (shared->ready) AnnounceSnapshot(peer, *shared->source);
+    outgoing_[transfer] = shared;
+    if (shared->ready) AnnounceSnapshot(transfer, *shared->source);
     return;
   }
   std::shared_ptr<SnapshotSource> source = state_machine_.PinSnapshot();
   if (source == nullptr) {
-    core_->SnapshotFailed(peer);
+    core_->SnapshotFailed(transfer);
     return;
   }
   ENSURE(source->meta() == applied_, "a snapshot is of what has been applied last");
-  outgoing_[peer] = std::make_shared<Outgoing>(Outgoing{std::move(source), false, false});
+  outgoing_[transfer] = std::make_shared<Outgoing>(Outgoing{std::move(source), false, false});
 }
 
-void Driver::AnnounceSnapshot(raft::NodeId peer, const SnapshotSource& source) {
-  core_->SnapshotReady(peer, source.meta(), source.TotalBytes());
+void Driver::AnnounceSnapshot(const raft::Ticket& transfer, const SnapshotSource& source) {
+  core_->SnapshotReady(transfer, source.meta(), source.TotalBytes());
 }
 
 std::shared_ptr<SnapshotSource> Driver::TakeSnapshotToPrepare() {
-  for (auto& [peer, outgoing] : outgoing_) {
+  for (auto& [transfer, outgoing] : outgoing_) {
     if (!std::exchange(outgoing->taken, true)) return outgoing->source;
   }
   return nullptr;
@@ -56,15 +58,15 @@ void Driver::SnapshotPrepared(const std::shared_ptr<SnapshotSource>& source, con
     Fail(status);
     return;
   }
-  for (auto& [peer, outgoing] : outgoing_) {
+  for (auto& [transfer, outgoing] : outgoing_) {
     if (outgoing->source != source) continue;
     outgoing->ready = true;
-    AnnounceSnapshot(peer, *source);
+    AnnounceSnapshot(transfer, *source);
   }
 }
 
 Status Driver::SendChunk(const raft::ChunkOrder& order) {
-  const auto found = outgoing_.find(order.to);
+  const auto found = outgoing_.find(order.transfer);
   if (found == outgoing_.end()) return {};
   ENSURE(found->second->ready && found->second->source->meta() == order.meta,
          "the core wants a piece of a snapshot that it was not given");
