@@ -48,13 +48,20 @@ Status Mvcc::Load() {
                 std::to_string(version) + ", this one knows " + std::to_string(kFormatVersion) +
                 ")"};
   }
-  RETURN_IF_ERROR(LoadMeta(kStateRow, [&](auto bytes) { return ParseState(bytes, state_); }));
+  State state;
+  compaction_ = {};
+  note_.clear();
+  RETURN_IF_ERROR(LoadMeta(kStateRow, [&](auto bytes) { return ParseState(bytes, state); }));
   RETURN_IF_ERROR(
       LoadMeta(kCompactionRow, [&](auto bytes) { return ParseCompaction(bytes, compaction_); }));
   std::vector<etcdserverpb::AlarmMember> raised;
   RETURN_IF_ERROR(LoadMeta(kAlarmsRow, [&](auto bytes) { return ParseAlarms(bytes, raised); }));
   alarms_ = Alarms(std::move(raised));
-  Publish(state_, std::make_shared<CommittedChanges>());
+  RETURN_IF_ERROR(LoadMeta(kNoteRow, [&](auto bytes) {
+    note_ = bytes;
+    return true;
+  }));
+  Publish(state);
   return {};
 }
 
@@ -67,7 +74,7 @@ Status Mvcc::LoadMeta(std::string_view row, absl::FunctionRef<bool(std::string_v
 // ---- changing ----
 
 Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
-                                         storage::Durability durability) {
+                                         storage::Durability durability, std::string_view note) {
   Pending::Collect collect;
   collect.changes = listener_ != nullptr && listener_->WantsEvents();
   collect.previous = collect.changes && listener_->WantsPrevious();
@@ -84,18 +91,22 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
     pending.SetAppliedIndex(entry.index);
     if (!pending.status().ok()) return pending.status();
   }
+  if (!note.empty()) pending.PutMeta(kNoteRow, note);
   if (Status status = pending.Commit(durability); !status.ok()) return status;
+  if (!note.empty()) note_ = note;
   auto changes = std::make_shared<CommittedChanges>();
   changes->events = pending.TakeEvents();
   changes->has_events = collect.changes;
   changes->has_previous = collect.previous && !pending.previous_incomplete();
-  Publish(pending.state(), std::move(changes));
+  changes->first_revision = state_.revision + 1;
+  changes->last_revision = pending.state().revision;
+  Publish(pending.state());
+  const bool changed = changes->first_revision <= changes->last_revision;
+  if (changed && listener_ != nullptr) listener_->OnCommitted(std::move(changes));
   return outcomes;
 }
 
-void Mvcc::Publish(const State& state, std::shared_ptr<CommittedChanges> changes) {
-  changes->first_revision = state_.revision + 1;
-  changes->last_revision = state.revision;
+void Mvcc::Publish(const State& state) {
   state_ = state;
   {
     const MutexLock lock(alarms_mutex_);
@@ -104,8 +115,17 @@ void Mvcc::Publish(const State& state, std::shared_ptr<CommittedChanges> changes
   compacted_revision_.store(compaction_.revision, std::memory_order_release);
   applied_index_.store(state.applied_index, std::memory_order_release);
   visible_revision_.store(state.revision, std::memory_order_release);
-  const bool changed = changes->first_revision <= changes->last_revision;
-  if (changed && listener_ != nullptr) listener_->OnCommitted(std::move(changes));
+}
+
+Status Mvcc::EndReplacement() {
+  auto changes = std::make_shared<CommittedChanges>();
+  changes->first_revision = state_.revision + 1;
+  RETURN_IF_ERROR(Load());
+  changes->last_revision = state_.revision;
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+  // Told even if there is no new revision: somebody may be waiting for readable rows.
+  if (listener_ != nullptr) listener_->OnCommitted(std::move(changes));
+  return {};
 }
 
 Status Mvcc::CleanUp(int max_changes) {
@@ -114,7 +134,40 @@ Status Mvcc::CleanUp(int max_changes) {
 
 // ---- reading ----
 
+// Rows that were being replaced say nothing.
+template <class Read>
+auto Mvcc::Guarded(Read read) const -> decltype(read()) {
+  const uint64_t before = generation();
+  auto result = read();
+  if (before % 2 == 0 && before == generation()) return result;
+  return Status(Code::kUnavailable, "a snapshot is being installed");
+}
+
 Result<RangeResponse> Mvcc::Range(const RangeRequest& request) const {
+  return Guarded([&] { return RangeNow(request); });
+}
+
+Result<TxnResponse> Mvcc::ReadTxn(const TxnRequest& request) const {
+  return Guarded([&] { return ReadTxnNow(request); });
+}
+
+Result<etcdserverpb::HashKVResponse> Mvcc::HashKv(int64_t asked) const {
+  return Guarded([&] { return HashKvNow(asked); });
+}
+
+Result<int64_t> Mvcc::LeaseTtl(int64_t lease) const {
+  return Guarded([&] { return LeaseTtlNow(lease); });
+}
+
+Result<std::vector<std::string>> Mvcc::LeaseKeys(int64_t lease) const {
+  return Guarded([&] { return LeaseKeysNow(lease); });
+}
+
+Result<std::vector<std::pair<int64_t, int64_t>>> Mvcc::Leases() const {
+  return Guarded([&] { return LeasesNow(); });
+}
+
+Result<RangeResponse> Mvcc::RangeNow(const RangeRequest& request) const {
   for (;;) {
     const int64_t current = revision();
     const auto at = RevisionToRead(request.revision(), current, compacted_revision());
@@ -166,7 +219,7 @@ int64_t OldestRevisionRead(const TxnRequest& request, const TxnResponse& respons
 
 }  // namespace
 
-Result<TxnResponse> Mvcc::ReadTxn(const TxnRequest& request) const {
+Result<TxnResponse> Mvcc::ReadTxnNow(const TxnRequest& request) const {
   for (;;) {
     auto response = ReadTxnAt(engine_, revision(), compacted_revision(), request);
     if (!response.ok()) return response;
@@ -175,7 +228,7 @@ Result<TxnResponse> Mvcc::ReadTxn(const TxnRequest& request) const {
   }
 }
 
-Result<etcdserverpb::HashKVResponse> Mvcc::HashKv(int64_t asked) const {
+Result<etcdserverpb::HashKVResponse> Mvcc::HashKvNow(int64_t asked) const {
   // In this order: no row that the snapshot lacks was cleaned up for a later compaction, and all
   // rows up to the revision are in it.
   const int64_t current = revision();
@@ -183,7 +236,7 @@ Result<etcdserverpb::HashKVResponse> Mvcc::HashKv(int64_t asked) const {
   const int64_t compacted = compacted_revision();
   if (asked > 0 && asked <= compacted) return errors::Compacted();
   if (asked > current) return errors::FutureRevision();
-  if (current < compacted) return HashKv(asked);  // both have moved on meanwhile
+  if (current < compacted) return HashKvNow(asked);  // both have moved on meanwhile
   const auto hash = kv::HashKv(engine_, *snapshot, asked <= 0 ? current : asked, compacted);
   if (!hash.ok()) return hash.status();
   etcdserverpb::HashKVResponse response;
@@ -193,7 +246,7 @@ Result<etcdserverpb::HashKVResponse> Mvcc::HashKv(int64_t asked) const {
   return response;
 }
 
-Result<int64_t> Mvcc::LeaseTtl(int64_t lease) const {
+Result<int64_t> Mvcc::LeaseTtlNow(int64_t lease) const {
   const auto row = engine_.Get(LeaseRow(lease), nullptr);
   if (!row.ok()) {
     return row.status().code() == Code::kNotFound ? errors::LeaseNotFound() : row.status();
@@ -203,7 +256,7 @@ Result<int64_t> Mvcc::LeaseTtl(int64_t lease) const {
   return ttl_s;
 }
 
-Result<std::vector<std::string>> Mvcc::LeaseKeys(int64_t lease) const {
+Result<std::vector<std::string>> Mvcc::LeaseKeysNow(int64_t lease) const {
   std::vector<std::string> keys;
   storage::ReadOptions options;
   options.lower = AttachmentRow(lease, {});
@@ -219,7 +272,7 @@ Result<std::vector<std::string>> Mvcc::LeaseKeys(int64_t lease) const {
   return keys;
 }
 
-Result<std::vector<std::pair<int64_t, int64_t>>> Mvcc::Leases() const {
+Result<std::vector<std::pair<int64_t, int64_t>>> Mvcc::LeasesNow() const {
   std::vector<std::pair<int64_t, int64_t>> leases;
   storage::ReadOptions options;
   options.lower = std::string(1, kLeaseTable);

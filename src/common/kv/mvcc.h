@@ -5,6 +5,8 @@
 #include <atomic>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,12 +64,20 @@ class Mvcc {
   // lets readers see them. Entries at or below applied_index() are passed over, with an outcome of
   // no response. One outcome per command; an error instead means that the engine failed: what of
   // the group is durable is unknown, and the process must acknowledge nothing more.
+  // A `note` that is not empty is kept in the same batch; note() returns the last one.
   base::Result<std::vector<Outcome>> Apply(std::span<const LogCommand> commands,
-                                           storage::Durability durability);
+                                           storage::Durability durability,
+                                           std::string_view note = {});
+  const std::string& note() const { return note_; }
 
   // Whether a compaction has left something to delete, and one bounded step of deleting it.
   bool NeedsCleanUp() const { return !compaction_.finished; }
   base::Status CleanUp(int max_changes = kChangesPerCleaning);
+
+  // Somebody else replaces all rows of the store. Meanwhile, readers are refused (Unavailable);
+  // afterwards the store is what the rows say.
+  void BeginReplacement() { generation_.fetch_add(1, std::memory_order_acq_rel); }
+  base::Status EndReplacement();
 
   // nullptr: nobody. To be set while nothing is being applied.
   void SetListener(ChangeListener* listener) { listener_ = listener; }
@@ -82,6 +92,10 @@ class Mvcc {
   // Reads below are refused; -1 before the first compaction.
   int64_t compacted_revision() const { return compacted_revision_.load(std::memory_order_acquire); }
   uint64_t applied_index() const { return applied_index_.load(std::memory_order_acquire); }
+
+  // Odd while the rows are being replaced. Who reads rows takes an engine's snapshot, and can rely
+  // on it if this was the same even number before and afterwards.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   // See hash_kv.h; revision 0: the current one.
   base::Result<etcdserverpb::HashKVResponse> HashKv(int64_t revision) const;
@@ -101,8 +115,17 @@ class Mvcc {
   explicit Mvcc(storage::Engine& engine) : engine_(engine), cleaner_(engine) {}
 
   base::Status Load();
+  template <class Read>
+  auto Guarded(Read read) const -> decltype(read());
+  base::Result<etcdserverpb::RangeResponse> RangeNow(
+      const etcdserverpb::RangeRequest& request) const;
+  base::Result<etcdserverpb::TxnResponse> ReadTxnNow(const etcdserverpb::TxnRequest& request) const;
+  base::Result<etcdserverpb::HashKVResponse> HashKvNow(int64_t asked) const;
+  base::Result<int64_t> LeaseTtlNow(int64_t lease) const;
+  base::Result<std::vector<std::string>> LeaseKeysNow(int64_t lease) const;
+  base::Result<std::vector<std::pair<int64_t, int64_t>>> LeasesNow() const;
   base::Status LoadMeta(std::string_view row, absl::FunctionRef<bool(std::string_view)> parse);
-  void Publish(const State& state, std::shared_ptr<CommittedChanges> changes);
+  void Publish(const State& state);
 
   storage::Engine& engine_;
   Cleaner cleaner_;
@@ -112,11 +135,13 @@ class Mvcc {
   State state_;
   Compaction compaction_;
   Alarms alarms_;
+  std::string note_;
 
   // What readers may know of it.
   std::atomic<int64_t> visible_revision_{1};
   std::atomic<int64_t> compacted_revision_{-1};
   std::atomic<uint64_t> applied_index_{0};
+  std::atomic<uint64_t> generation_{0};
   mutable base::Mutex alarms_mutex_;
   std::vector<etcdserverpb::AlarmMember> raised_alarms_ GUARDED_BY(alarms_mutex_);
 };

@@ -34,6 +34,7 @@ inline constexpr std::string_view kFormatRow = "mformat";          // varint
 inline constexpr std::string_view kStateRow = "mstate";            // State
 inline constexpr std::string_view kCompactionRow = "mcompaction";  // Compaction
 inline constexpr std::string_view kAlarmsRow = "malarms";          // (type, member) varints
+inline constexpr std::string_view kNoteRow = "mnote";              // see Mvcc::Apply
 inline constexpr std::string_view kIdentityRow = "midentity";      // Identity
 
 // The place of a change in the store's one order: `main` counts transactions, `sub` the changes

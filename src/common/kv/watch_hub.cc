@@ -163,11 +163,11 @@ bool WatchHub::RunOnce() {
   for (const WatcherPtr& watcher : inbox.opened) Greet(watcher);
   for (const WatcherPtr& watcher : inbox.resumed) Settle(watcher, Delivered::kMore);
   for (const auto& changes : inbox.changes) Dispatch(*changes);
-  if (!behind_.empty()) CatchUp();
+  const bool readable = behind_.empty() || CatchUp();
   for (const WatcherPtr& watcher : inbox.progress) awaiting_progress_.push_back(watcher);
   AskPeriodicProgress();
   SendProgress();
-  if (!behind_.empty()) return true;
+  if (!behind_.empty() && readable) return true;
   const MutexLock lock(shared_->mutex);
   return !shared_->inbox.empty();
 }
@@ -249,16 +249,20 @@ void WatchHub::DispatchEvents(const CommittedChanges& changes) {
 }
 
 // One page of the past, for the watch that has waited longest and for all others that can use it.
-void WatchHub::CatchUp() {
+// False: the store's rows are being replaced; its next change tells when that is over.
+bool WatchHub::CatchUp() {
+  const uint64_t generation = store_.generation();
   const int64_t visible = store_.revision();
   const auto snapshot = store_.engine().NewSnapshot();
   const int64_t compacted = store_.compacted_revision();
+  if (generation % 2 != 0 || generation != store_.generation()) return false;
   const int64_t from = std::max(behind_.front()->next_revision, compacted);
   auto page = ChangePage::Read(store_.engine(), *snapshot, from, visible);
   if (!page.ok()) {
     const WatcherPtr watcher = behind_.front();
     behind_.pop_front();
-    return End(watcher, page.status());
+    End(watcher, page.status());
+    return true;
   }
   PageEvents events(std::move(page).value());
   std::deque<WatcherPtr> waiting;
@@ -274,6 +278,7 @@ void WatchHub::CatchUp() {
       behind_.push_back(watcher);
     }
   }
+  return true;
 }
 
 void WatchHub::CatchUp(const WatcherPtr& watcher, PageEvents& events, int64_t compacted_revision) {

@@ -73,7 +73,7 @@ class WatchHub final : public ChangeListener {
   void Greet(const WatcherPtr& watcher);
   void Dispatch(const CommittedChanges& changes);
   void DispatchEvents(const CommittedChanges& changes);
-  void CatchUp();
+  bool CatchUp();
   void CatchUp(const WatcherPtr& watcher, PageEvents& events, int64_t compacted_revision);
   void Settle(const WatcherPtr& watcher, Delivered delivered);
   void LeaveIndex(const WatcherPtr& watcher, int64_t next_revision);

@@ -272,10 +272,23 @@ bool Driver::NeedsSync() const { return in_hand_ && in_hand_->NeedsSync(); }
 Status Driver::Finish() {
   if (!failure_.ok()) return failure_;
   ENSURE(in_hand_, "there is no output to be finished");
+  const bool applies = !in_hand_->committed.empty();
   Status status = CarryOut();
   in_hand_.reset();
-  if (!status.ok()) Fail(status);
-  return status;
+  if (!status.ok()) {
+    Fail(status);
+    return status;
+  }
+  housekeeping_ = housekeeping_ || applies;
+  KeepHouse();
+  return failure_;
+}
+
+void Driver::KeepHouse() {
+  if (!HasHousekeeping()) return;
+  const Result<bool> more = state_machine_.KeepHouse();
+  if (!more.ok()) return Fail(more.status());
+  housekeeping_ = *more;
 }
 
 }  // namespace matricula::replication

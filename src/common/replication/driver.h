@@ -98,6 +98,11 @@ class Driver {
   // acknowledged, everybody who waits has been told so, and every later call does nothing.
   base::Status Finish();
 
+  // Whether the state machine has work left that nobody waits for. A step of it is done after every
+  // output; when there is none to do, the owner calls KeepHouse as often as it likes.
+  bool HasHousekeeping() const { return failure_.ok() && housekeeping_; }
+  void KeepHouse();
+
   // A snapshot whose Prepare is to be called, anywhere; null if there is none. The answer goes to
   // SnapshotPrepared. Both it and the driver's own reference may be the last.
   std::shared_ptr<SnapshotSource> TakeSnapshotToPrepare();
@@ -172,6 +177,7 @@ class Driver {
   int64_t now_tick_ = 0;
   uint64_t last_number_ = 0;  // of the proposals' names
   uint64_t refused_messages_ = 0;
+  bool housekeeping_ = true;
 
   raft::SnapshotMeta applied_;
   raft::Index durable_applied_;  // the state machine has it even after a crash

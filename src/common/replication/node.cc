@@ -121,11 +121,15 @@ Node::Summary Node::summary() const {
 void Node::Run() {
   bool worked = false;
   while (!inbox_.quitting()) {
-    Feed(inbox_.Take(worked ? 0 : UntilNextTick()));
+    Feed(inbox_.Take(worked || driver_->HasHousekeeping() ? 0 : UntilNextTick()));
     TickIfDue();
     worked = driver_->Begin();
-    // Its status is looked at below, where every failure comes by.
-    if (worked) (void)driver_->Finish();
+    // Their status is looked at below, where every failure comes by.
+    if (worked) {
+      (void)driver_->Finish();
+    } else {
+      driver_->KeepHouse();
+    }
     if (!preparer_.busy()) {
       if (auto source = driver_->TakeSnapshotToPrepare()) preparer_.Prepare(std::move(source));
     }

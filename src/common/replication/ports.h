@@ -110,6 +110,9 @@ class StateMachine {
   // Makes all that was applied durable.
   virtual base::Status Sync() = 0;
 
+  // One bounded step (a millisecond or two) of work that nobody waits for. Whether more is left.
+  virtual base::Result<bool> KeepHouse() { return false; }
+
   // The state as of Applied(). Quick. Null: cannot be made now; asked again later.
   virtual std::unique_ptr<SnapshotSource> PinSnapshot() = 0;
 

@@ -1,0 +1,105 @@
+#include "common/kv/replicated_mvcc.h"
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "common/kv/rows.h"
+#include "common/replication/meta.h"
+
+namespace matricula::kv {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+Result<std::unique_ptr<ReplicatedMvcc>> ReplicatedMvcc::Open(storage::Engine& engine, Hooks hooks) {
+  // First, because it may have to finish what a crash interrupted.
+  auto snapshots = replication::EngineSnapshots::Open(engine, {std::string(kIdentityRow)});
+  if (!snapshots.ok()) return snapshots.status();
+  auto mvcc = Mvcc::Open(engine);
+  if (!mvcc.ok()) return mvcc.status();
+  std::unique_ptr<ReplicatedMvcc> machine(new ReplicatedMvcc(
+      engine, std::move(hooks), std::move(snapshots).value(), std::move(mvcc).value()));
+  RETURN_IF_ERROR(machine->LoadNote());
+  return machine;
+}
+
+Status ReplicatedMvcc::LoadNote() {
+  if (mvcc_->note().empty()) return {};
+  Result<raft::SnapshotMeta> applied = replication::DecodeMeta(mvcc_->note());
+  if (!applied.ok()) return applied.status();
+  applied_ = std::move(applied).value();
+  return {};
+}
+
+Status ReplicatedMvcc::Apply(std::span<const replication::Command> commands,
+                             const raft::SnapshotMeta& now) {
+  std::deque<Command> parsed;
+  std::vector<LogCommand> group;
+  group.reserve(commands.size());
+  for (const replication::Command& command : commands) {
+    if (command.conf != nullptr) continue;
+    Command& message = parsed.emplace_back();
+    // Everything in the log was serialised by a replica; what cannot be parsed is damage.
+    if (!message.ParseFromArray(command.bytes.data(), static_cast<int>(command.bytes.size()))) {
+      return {Code::kDataLoss, "a command of the log cannot be parsed"};
+    }
+    group.push_back({command.index.value(), &message});
+  }
+  Result<std::vector<Outcome>> outcomes =
+      mvcc_->Apply(group, storage::Durability::kBuffered, replication::EncodeMeta(now));
+  if (!outcomes.ok()) return outcomes.status();
+  applied_ = now;
+  size_t next = 0;
+  for (const replication::Command& command : commands) {
+    if (command.conf != nullptr) {
+      if (hooks_.on_conf) hooks_.on_conf(*command.conf, command.bytes);
+      continue;
+    }
+    Outcome& outcome = (*outcomes)[next];
+    if (hooks_.on_applied) hooks_.on_applied(parsed[next], outcome);
+    if (command.answer != nullptr) *command.answer = std::move(outcome);
+    ++next;
+  }
+  return {};
+}
+
+Status ReplicatedMvcc::Sync() {
+  const auto batch = engine_.NewBatch();
+  return engine_.Write(*batch, storage::Durability::kSynced);
+}
+
+Result<bool> ReplicatedMvcc::KeepHouse() {
+  RETURN_IF_ERROR(mvcc_->CleanUp());
+  return mvcc_->NeedsCleanUp();
+}
+
+// After a crash within a large group the rows may be ahead of the note; the log brings the note
+// forward soon.
+std::unique_ptr<replication::SnapshotSource> ReplicatedMvcc::PinSnapshot() {
+  if (mvcc_->applied_index() > applied_.index.value()) return nullptr;
+  return snapshots_->Pin(applied_);
+}
+
+Status ReplicatedMvcc::Stage(uint64_t offset, std::string_view bytes) {
+  return snapshots_->Stage(offset, bytes);
+}
+
+Status ReplicatedMvcc::DiscardStaged() { return snapshots_->DiscardStaged(); }
+
+Status ReplicatedMvcc::CheckStaged(const raft::SnapshotMeta& meta) {
+  return snapshots_->CheckStaged(meta);
+}
+
+Status ReplicatedMvcc::InstallStaged(const raft::SnapshotMeta& meta) {
+  mvcc_->BeginReplacement();
+  RETURN_IF_ERROR(snapshots_->InstallStaged(meta));
+  RETURN_IF_ERROR(mvcc_->EndReplacement());
+  RETURN_IF_ERROR(LoadNote());
+  if (applied_ != meta) return {Code::kDataLoss, "the snapshot's note is not what it announced"};
+  if (hooks_.on_replaced) hooks_.on_replaced();
+  return {};
+}
+
+}  // namespace matricula::kv

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "common/kv/mvcc.h"
+#include "common/replication/engine_snapshot.h"
+#include "common/replication/ports.h"
+
+namespace matricula::kv {
+
+// The store as the state machine of a replicated log. A command's bytes are a Command; its answer
+// is an Outcome. What the log must remember beside the data (index, term, configuration) goes into
+// the store's note, in the same batch.
+class ReplicatedMvcc final : public replication::StateMachine {
+ public:
+  struct Hooks {
+    // After every group, for each of its commands: what follows from it outside the store.
+    std::function<void(const Command&, const Outcome&)> on_applied;
+    // The group's configuration has changed; `context` is what its proposer added.
+    std::function<void(const raft::ConfState&, std::string_view context)> on_conf;
+    // All rows have been replaced: whatever was derived from them is to be derived anew.
+    std::function<void()> on_replaced;
+  };
+
+  // Takes up what the engine holds, an interrupted snapshot included. The engine must outlive it.
+  // Errors as of Mvcc::Open and EngineSnapshots::Open.
+  static base::Result<std::unique_ptr<ReplicatedMvcc>> Open(storage::Engine& engine, Hooks hooks);
+
+  Mvcc& mvcc() { return *mvcc_; }
+  const Mvcc& mvcc() const { return *mvcc_; }
+
+  raft::SnapshotMeta Applied() const override { return applied_; }
+  base::Status Apply(std::span<const replication::Command> commands,
+                     const raft::SnapshotMeta& now) override;
+  base::Status Sync() override;
+  base::Result<bool> KeepHouse() override;
+  std::unique_ptr<replication::SnapshotSource> PinSnapshot() override;
+  base::Status Stage(uint64_t offset, std::string_view bytes) override;
+  base::Status DiscardStaged() override;
+  base::Status CheckStaged(const raft::SnapshotMeta& meta) override;
+  base::Status InstallStaged(const raft::SnapshotMeta& meta) override;
+
+ private:
+  ReplicatedMvcc(storage::Engine& engine, Hooks hooks,
+                 std::unique_ptr<replication::EngineSnapshots> snapshots,
+                 std::unique_ptr<Mvcc> mvcc)
+      : engine_(engine),
+        hooks_(std::move(hooks)),
+        snapshots_(std::move(snapshots)),
+        mvcc_(std::move(mvcc)) {}
+
+  base::Status LoadNote();
+
+  storage::Engine& engine_;
+  const Hooks hooks_;
+  const std::unique_ptr<replication::EngineSnapshots> snapshots_;
+  const std::unique_ptr<Mvcc> mvcc_;
+  raft::SnapshotMeta applied_;
+};
+
+}  // namespace matricula::kv
