@@ -33,6 +33,11 @@ using mvccpb::Event;
 
 // After trouble with the store or the broker.
 constexpr int64_t kPauseMs = 500;
+// A broker that dies forgets what it acknowledged in its last moments. So the cursor stays this far
+// behind, and whatever breaks, that much is told again.
+constexpr int64_t kRetellMs = 5'000;
+// How fine the cursor knows what was acknowledged when.
+constexpr int64_t kSampleMs = 100;
 
 // Where the relay stands in the store.
 struct Cursor {
@@ -123,6 +128,20 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       acknowledged_rev_ = pending_.front().rev;
       pending_.pop_front();
     }
+    const int64_t now_ms = clock_.MonotonicMs();
+    if (acknowledged_rev_ == samples_.back().rev) return;
+    if (samples_.size() > 1 && now_ms - samples_[samples_.size() - 2].ms < kSampleMs) {
+      samples_.back() = {now_ms, acknowledged_rev_};
+    } else {
+      samples_.push_back({now_ms, acknowledged_rev_});
+    }
+  }
+
+  // The last revision that was acknowledged at least kRetellMs ago.
+  int64_t SettledRev() REQUIRES(mutex_) {
+    const int64_t settled_ms = clock_.MonotonicMs() - kRetellMs;
+    while (samples_.size() > 1 && samples_[1].ms <= settled_ms) samples_.pop_front();
+    return samples_.front().rev;
   }
 
   // ---- told by the store's watch, on its thread: one response at a time, then a pause ----
@@ -172,7 +191,8 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       end = Pump(*watch);
     }
     if (end.code() == Code::kOutOfRange) return SkipCompacted();
-    const Status kept = KeepCursor();
+    // Whoever ends in peace with its broker need not be repeated.
+    const Status kept = end.ok() ? KeepCursor(Keep::kAll) : base::OkStatus();
     const base::MutexLock lock(mutex_);
     relaying_ = false;
     return end.ok() ? kept : end;
@@ -185,6 +205,7 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
     response_.reset();
     watch_end_.reset();
     acknowledged_rev_ = cursor_.rev;
+    samples_ = {{clock_.MonotonicMs(), cursor_.rev}};
     relaying_ = true;
     prev_ = cursor_.rev;
     kept_ms_ = clock_.MonotonicMs();
@@ -210,7 +231,7 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       }
       if (!mandate_.Held()) return base::OkStatus();
       if (clock_.MonotonicMs() - kept_ms_ >= options_.cursor_interval_ms) {
-        RETURN_IF_ERROR(KeepCursor());
+        RETURN_IF_ERROR(KeepCursor(Keep::kSettled));
       }
     }
   }
@@ -278,14 +299,16 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
     return base::OkStatus();
   }
 
-  Status KeepCursor() {
+  enum class Keep { kSettled, kAll };
+
+  Status KeepCursor(Keep keep) {
     kept_ms_ = clock_.MonotonicMs();
     int64_t rev = 0;
     {
       const base::MutexLock lock(mutex_);
-      rev = acknowledged_rev_;
+      rev = keep == Keep::kAll ? acknowledged_rev_ : SettledRev();
     }
-    if (rev == cursor_.rev) return base::OkStatus();
+    if (rev <= cursor_.rev) return base::OkStatus();
     return WriteCursor(rev);
   }
 
@@ -336,6 +359,10 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
     if (!stopping_) changed_.WaitFor(mutex_, std::chrono::milliseconds(ms));
   }
 
+  struct Sample {
+    int64_t ms;
+    int64_t rev;  // acknowledged then
+  };
   struct Pending {
     int64_t rev;
     uint64_t last_ticket;  // of its messages
@@ -361,6 +388,8 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
   std::deque<Pending> pending_ GUARDED_BY(mutex_);  // at most the client's window, in messages
   uint64_t acknowledged_ticket_ GUARDED_BY(mutex_) = 0;
   int64_t acknowledged_rev_ GUARDED_BY(mutex_) = 0;
+  std::deque<Sample> samples_ GUARDED_BY(mutex_) = {
+      {0, 0}};  // kRetellMs / kSampleMs, and never empty
   uint64_t messages_ GUARDED_BY(mutex_) = 0;
   std::optional<WatchResponse> response_ GUARDED_BY(mutex_);
   std::optional<Status> watch_end_ GUARDED_BY(mutex_);

@@ -20,8 +20,8 @@ struct RelayStats {
 
 // Change data capture: reads the store's own log of changes and publishes each, in revision order,
 // from a cursor kept in the store. A change is told at least once, whatever crashes: the cursor
-// moves only when the broker has acknowledged all before it, and whoever has the mandate next goes
-// on from there. While there is no broker nothing is read and nothing grows.
+// moves only when the broker has acknowledged all before it some seconds ago (a broker that is
+// killed forgets its last moments), and whoever has the mandate next goes on from there. While there is no broker nothing is read and nothing grows.
 //
 // What the store compacts before it was told is lost to the bus; that is logged, and subscribers
 // see it as a hole between `prev` and `rev`.
@@ -29,7 +29,7 @@ class Relay {
  public:
   struct Options {
     mqtt::ClientOptions mqtt;  // without subscriptions
-    // How often the cursor is kept while changes flow; after a crash that much is told twice.
+    // How often the cursor is kept while changes flow.
     int64_t cursor_interval_ms = 200;
   };
 

@@ -6,7 +6,7 @@
 // What the relay keeps in the store and says on the bus about itself.
 namespace matricula::sync {
 
-// {"rev": N}: the broker has acknowledged every change up to revision N.
+// {"rev": N}: every change up to revision N has been told.
 inline constexpr std::string_view kCursorKey = "relay/cursor";
 // Held under a lease by the one server that relays, where the store has no replica of ours.
 inline constexpr std::string_view kRelayOwnerKey = "relay/dono";
