@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "roles/ctl/ctl.h"
 #include "roles/house.h"
 #include "roles/settings.h"
 
@@ -82,6 +83,7 @@ int Run(const roles::Settings& settings) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "ctl") return roles::RunCtl(argc - 1, argv + 1);
   const auto invocation = roles::ParseInvocation(argc, argv, Environment());
   if (!invocation.ok()) {
     std::fprintf(stderr, "matriculad: %s\n", invocation.status().message().c_str());
