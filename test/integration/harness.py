@@ -209,6 +209,8 @@ class Matriculad(Process):
             command += ["--kv-listen", self.kv_listen, "--data", self.data]
         if kv:
             command += ["--kv", kv]
+        if "--mqtt" not in arguments:
+            command += ["--mqtt", "off"]  # a broker of this machine is none of the test's business
         super().__init__(name, command + list(arguments), directory)
 
     def is_serving(self):
