@@ -1,7 +1,6 @@
 #include "common/sync/cached_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <optional>
 #include <string>
@@ -13,9 +12,9 @@
 #include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/domain/keys.h"
-#include "common/sync/bus_event.h"
 #include "common/sync/record_cache.h"
 #include "common/sync/relay_keys.h"
+#include "common/sync/relay_message.h"
 
 namespace matricula::sync {
 namespace {
@@ -51,55 +50,6 @@ bool IsPlainRead(const RangeRequest& request) {
 bool IsPlainRead(const TxnRequest& request) {
   return request.compare_size() == 0 && request.success_size() == 1 &&
          request.success(0).has_request_range() && IsPlainRead(request.success(0).request_range());
-}
-
-// What the relay says about a message in its properties.
-struct Place {
-  int64_t rev = 0;
-  int64_t prev = 0;
-  int part = 0;
-  int parts = 0;
-};
-
-template <class Integer>
-bool ParseWhole(std::string_view text, Integer& number) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return !text.empty() && error == std::errc() && stop == end && number >= 0;
-}
-
-std::optional<Place> PlaceOf(const mqtt::Message& message, std::string_view cluster) {
-  Place place;
-  bool ours = false;
-  for (const auto& [name, value] : message.user_properties) {
-    if (name == kClusterProperty) ours = value == cluster;
-    if (name == kRevProperty && !ParseWhole(value, place.rev)) return std::nullopt;
-    if (name == kPrevProperty && !ParseWhole(value, place.prev)) return std::nullopt;
-    if (name != kPartProperty) continue;
-    const std::string_view text = value;
-    const size_t slash = text.find('/');
-    if (slash == std::string_view::npos) return std::nullopt;
-    if (!ParseWhole(text.substr(0, slash), place.part)) return std::nullopt;
-    if (!ParseWhole(text.substr(slash + 1), place.parts)) return std::nullopt;
-  }
-  if (!ours || place.rev == 0 || place.part < 1 || place.part > place.parts) return std::nullopt;
-  return place;
-}
-
-// The record that a message is about; nothing for enrollments, whose keys are not cached.
-std::optional<std::string> RecordKeyOf(const mqtt::Message& message) {
-  const auto event = ParseMessage(message.topic, message.payload);
-  if (!event.ok()) return std::nullopt;
-  if (const auto* aluno = std::get_if<AlunoEvent>(&*event)) {
-    return domain::AlunoKey(aluno->record.matricula());
-  }
-  if (const auto* professor = std::get_if<ProfessorEvent>(&*event)) {
-    return domain::ProfessorKey(professor->record.siape());
-  }
-  if (const auto* disciplina = std::get_if<DisciplinaEvent>(&*event)) {
-    return domain::DisciplinaKey(disciplina->record.sigla());
-  }
-  return std::nullopt;
 }
 
 }  // namespace

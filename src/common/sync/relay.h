@@ -21,7 +21,8 @@ struct RelayStats {
 // Change data capture: reads the store's own log of changes and publishes each, in revision order,
 // from a cursor kept in the store. A change is told at least once, whatever crashes: the cursor
 // moves only when the broker has acknowledged all before it some seconds ago (a broker that is
-// killed forgets its last moments), and whoever has the mandate next goes on from there. While there is no broker nothing is read and nothing grows.
+// killed forgets its last moments), and whoever has the mandate next goes on from there. While
+// there is no broker nothing is read and nothing grows.
 //
 // What the store compacts before it was told is lost to the bus; that is logged, and subscribers
 // see it as a hole between `prev` and `rev`.
