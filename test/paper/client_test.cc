@@ -293,6 +293,16 @@ TEST_CASE("a proposal larger than an entry may be is refused, and so is its whol
         ProposeOutcome::kTooLarge);
   CHECK(solo.core().last_index() == Index(1));
   CHECK(solo.Propose(std::string(68, 'x')).outcome == ProposeOutcome::kAppended);
+  // Not even sent on, and configurations' contexts are no exception.
+  Solo follower(Conf({1, 2, 3}), [](Config& config) { config.max_entry_bytes = 100; });
+  follower.Hear(2, 1, Heartbeat{});
+  CHECK(follower.Propose(std::string(69, 'x')).outcome == ProposeOutcome::kTooLarge);
+  CHECK(follower.Said().empty());
+  solo.Said();
+  solo.Ack(2, solo.core().last_index());
+  ConfChange change = AddLearner(4);
+  change.context = std::string(69, 'x');
+  CHECK(solo.core().ProposeConfChange(change).outcome == ProposeOutcome::kTooLarge);
 }
 
 TEST_CASE("the fate of a proposal is sealed by an applied entry of a later term") {

@@ -299,6 +299,16 @@ TEST_CASE("3.8 - a group of one leads only once its vote is durable") {
   CHECK(solo.role() == Role::kLeader);
 }
 
+TEST_CASE("3.8 - a slow disk does not drive a group of one through the terms") {
+  Solo solo(Conf({1}));
+  solo.node.hold_disk = true;
+  solo.Tick(9);
+  CHECK(solo.term() == 1);
+  solo.node.hold_disk = false;
+  solo.Said();
+  CHECK(solo.role() == Role::kLeader);
+}
+
 TEST_CASE("3.8 - a restart brings back term, vote and log, and says nothing") {
   Solo solo;
   solo.Log({1, 1, 3});

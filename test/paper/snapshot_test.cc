@@ -188,6 +188,51 @@ TEST_CASE("5.1 - an applied entry may go, with a margin for those a little behin
   CHECK(cluster[1].disk().FirstIndex() == Index(7));
 }
 
+TEST_CASE("5.1 - what follows a snapshot on its way is kept, up to a limit") {
+  Cluster cluster(3, [](Config& config) { config.max_held_entries = 6; });
+  cluster.Elect(1);
+  cluster.Isolate(3);
+  for (int i = 0; i < 4; ++i) cluster.Propose(1, "c");
+  cluster[1].Flush();
+  cluster[1].Compact();
+  cluster[1].withhold_snapshots = true;
+  cluster.Heal();
+  cluster.TickAll(3);
+  REQUIRE(cluster[1].snapshots_wanted.size() == 1);
+  for (int i = 0; i < 4; ++i) cluster.Propose(1, "c");
+  CHECK(cluster[1].core().CompactionLimit() == Index(5));
+  for (int i = 0; i < 4; ++i) cluster.Propose(1, "c");
+  CHECK(cluster[1].core().CompactionLimit() == Index(7));
+}
+
+TEST_CASE("5.1 - a snapshot that the log has left behind, or that cannot be made, is made anew") {
+  Cluster cluster(3);
+  cluster.Elect(1);
+  cluster.Isolate(3);
+  for (int i = 0; i < 4; ++i) cluster.Propose(1, "c");
+  cluster[1].Flush();
+  cluster[1].Compact();
+  cluster[1].withhold_snapshots = true;
+  cluster.Heal();
+  cluster.TickAll(3);
+  REQUIRE(cluster[1].snapshots_wanted.size() == 1);
+  const SnapshotMeta early = cluster[1].core().AppliedMeta();
+  const Ticket first = *cluster[1].snapshots_wanted.begin();
+  for (int i = 0; i < 4; ++i) cluster.Propose(1, "c");
+  cluster[1].Flush();
+  cluster[1].CompactTo(Index(9));
+  cluster[1].core().SnapshotReady(first, early, 100);
+  cluster.TickAll(1);
+  REQUIRE(cluster[1].snapshots_wanted.size() == 1);
+  const Ticket second = *cluster[1].snapshots_wanted.begin();
+  CHECK(first < second);
+  cluster[1].core().SnapshotFailed(first);  // released long ago
+  cluster[1].core().SnapshotFailed(second);
+  cluster[1].withhold_snapshots = false;
+  cluster.TickAll(3);
+  CHECK(cluster[3].state().commands.size() == 8);
+}
+
 TEST_CASE("5.1 - no snapshot for a peer that does not answer") {
   Cluster cluster(3);
   cluster.Elect(1);

@@ -56,6 +56,9 @@ struct Config {
 
   // Entries kept after they were applied, so that a peer a little behind needs no snapshot.
   uint64_t compaction_margin = 5000;
+  // Entries kept after they were applied while a snapshot is on its way to a peer that will need
+  // them next. Too small: under load a slow transfer is followed by another one, and so on.
+  uint64_t max_held_entries = 1'000'000;
 
   // Check the dear invariants too, after every input: tests, simulator, debugging.
   bool check_thoroughly = false;

@@ -20,7 +20,8 @@ void Machine::TickElection() {
     }
   }
   const ConfState& conf = confs_.Latest().conf;
-  const bool alone = conf.voters == std::vector<NodeId>{config_.id} && !conf.IsJoint();
+  const bool alone = std::holds_alternative<Follower>(role_) && !conf.IsJoint() &&
+                     conf.voters == std::vector<NodeId>{config_.id};
   if (elapsed_ticks_ < timeout_ticks_ && !alone) return;
   if (MayCampaign()) {
     Campaign();

@@ -114,6 +114,7 @@ class Machine {
   base::Status On(const Message& message, const TermNotice& notice);
 
   // proposal.cc
+  bool TooLarge(const std::vector<Payload>& payloads) const;
   ProposeOutcome AdmitProposal(const Leader& leader, const std::vector<Payload>& payloads) const;
   base::Status On(const Message& message, const ProposeRequest& request);
   base::Status On(const Message& message, const ProposeReply& reply);

@@ -99,9 +99,10 @@ void Progress::BecomeProbe() {
   sender.reset();
 }
 
-void Progress::BecomeSnapshot(const Ticket& transfer) {
+void Progress::BecomeSnapshot(const Ticket& transfer, Index floor) {
   state_ = State::kSnapshot;
   transfer_ = transfer;
+  snapshot_floor_ = floor;
   inflight_.Clear();
 }
 

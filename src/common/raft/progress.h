@@ -71,11 +71,13 @@ class Progress {
   void BecomeProbe();
   // Send nothing before it has been heard of again.
   void Pause() { waiting_ = true; }
-  void BecomeSnapshot(const Ticket& transfer);
+  // Whatever snapshot this will be, it stands for `floor` at least.
+  void BecomeSnapshot(const Ticket& transfer, Index floor);
   void BecomeReplicate();
 
   // In state snapshot: the transfer that is to end it,
   const Ticket& transfer() const { return transfer_; }
+  Index snapshot_floor() const { return sender ? sender->meta().index : snapshot_floor_; }
   // and how far it is; none until the driver has a snapshot ready.
   std::optional<ChunkSender> sender;
   // Heard from since the last quorum check.
@@ -88,6 +90,7 @@ class Progress {
   Index match_;
   Index next_;
   Ticket transfer_;
+  Index snapshot_floor_;
   Index sent_commit_;           // the largest that it could take from what was sent
   bool waiting_ = false;        // probe: one is on its way
   bool nudge_ = true;           // send an append even without entries

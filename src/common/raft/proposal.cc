@@ -20,13 +20,16 @@ size_t CostOf(const std::vector<Payload>& payloads) {
 
 }  // namespace
 
+bool Machine::TooLarge(const std::vector<Payload>& payloads) const {
+  return std::any_of(payloads.begin(), payloads.end(), [&](const Payload& payload) {
+    return payload.size() + Entry::kOverheadBytes > config_.max_entry_bytes;
+  });
+}
+
 // May these be appended now? All or none.
 ProposeOutcome Machine::AdmitProposal(const Leader& leader,
                                       const std::vector<Payload>& payloads) const {
-  const bool too_large = std::any_of(payloads.begin(), payloads.end(), [&](const Payload& payload) {
-    return payload.size() + Entry::kOverheadBytes > config_.max_entry_bytes;
-  });
-  if (too_large) return ProposeOutcome::kTooLarge;
+  if (TooLarge(payloads)) return ProposeOutcome::kTooLarge;
   if (leader.transfer) return ProposeOutcome::kTransferring;
   // A batch larger than the limit may go when it is alone.
   const size_t waiting = leader.uncommitted_bytes;
@@ -43,12 +46,13 @@ Proposed Machine::Propose(std::vector<Payload> payloads) {
     result.outcome = AdmitProposal(*own, payloads);
     if (result.outcome != ProposeOutcome::kAppended) return result;
     result.first_index = log_.last() + 1;
-    own->uncommitted_bytes += CostOf(payloads);
     AppendOwn(EntryType::kCommand, std::move(payloads));
     CheckInvariants();
     return result;
   }
   if (leader() == kNobody) return result;
+  result.outcome = ProposeOutcome::kTooLarge;
+  if (TooLarge(payloads)) return result;
   result.outcome = ProposeOutcome::kForwarded;
   result.ticket = NextTicket();
   Send(leader(), ProposeRequest{result.ticket, std::move(payloads)}, When::kEarly);
@@ -69,7 +73,6 @@ Status Machine::On(const Message& message, const ProposeRequest& request) {
   reply.appended = AdmitProposal(*own, request.payloads) == ProposeOutcome::kAppended;
   if (reply.appended) {
     reply.first_index = log_.last() + 1;
-    own->uncommitted_bytes += CostOf(request.payloads);
     AppendOwn(EntryType::kCommand, request.payloads);
   }
   Send(message.from, reply, When::kEarly);

@@ -28,6 +28,8 @@ Proposed Machine::ProposeConfChange(const ConfChange& change) {
     result.outcome = ProposeOutcome::kTransferring;
   } else if (pending || untried) {
     result.outcome = ProposeOutcome::kChangePending;
+  } else if (TooLarge({change.context})) {
+    result.outcome = ProposeOutcome::kTooLarge;
   } else if (base::Result<ConfState> next = Reconfigure(latest.conf, change); !next.ok()) {
     result.outcome = next.status().code() == base::Code::kFailedPrecondition
                          ? ProposeOutcome::kChangePending

@@ -90,11 +90,13 @@ bool Machine::SendAppend(NodeId to, Progress& peer) {
 }
 
 void Machine::AppendOwn(EntryType type, std::vector<Payload> payloads) {
+  size_t& uncommitted_bytes = std::get<Leader>(role_).uncommitted_bytes;
   std::vector<Entry> entries;
   entries.reserve(payloads.size());
   Index next = log_.last() + 1;
   for (Payload& payload : payloads) {
     entries.push_back({next, term_, type, std::move(payload)});
+    uncommitted_bytes += entries.back().Cost();
     ++next;
   }
   log_.Append(std::move(entries));
@@ -119,11 +121,8 @@ void Machine::MaybeCommit() {
 
 void Machine::AdvanceCommit(Index index) {
   auto& leader = std::get<Leader>(role_);
-  const Index from = std::max(log_.commit() + 1, leader.first_own + 1);
-  if (from <= index) {
-    const size_t bytes = log_.CostBetween(from, index);
-    leader.uncommitted_bytes -= std::min(bytes, leader.uncommitted_bytes);
-  }
+  leader.uncommitted_bytes -=
+      log_.CostBetween(std::max(log_.commit() + 1, leader.first_own), index);
   log_.CommitTo(index);
   ReleaseReads();
   FinishConfChange();

@@ -38,7 +38,7 @@ struct Leader {
   // force, and of the committed one before it as long as the former is not committed.
   std::map<NodeId, Progress> peers;
   Index first_own;               // the entry that opened this term
-  size_t uncommitted_bytes = 0;  // of what was proposed in this term
+  size_t uncommitted_bytes = 0;  // of this term's entries
   int heartbeat_ticks = 0;
   int quorum_ticks = 0;
   ReadQueue reads;

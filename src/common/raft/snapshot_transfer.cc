@@ -14,7 +14,7 @@ using base::Status;
 
 void Machine::WantSnapshot(NodeId to, Progress& peer) {
   if (!peer.active) return;  // whoever does not answer would not receive one
-  peer.BecomeSnapshot(NextTicket());
+  peer.BecomeSnapshot(NextTicket(), log_.applied());
   out_.snapshots_wanted.push_back({to, peer.transfer()});
 }
 
@@ -164,13 +164,15 @@ SnapshotMeta Machine::AppliedMeta() const {
 }
 
 Index Machine::CompactionLimit() const {
-  const Index applied = log_.applied();
-  const uint64_t margin = config_.compaction_margin;
-  Index limit = applied.value() > margin ? applied - margin : Index(0);
+  const auto back = [&](uint64_t entries) {
+    return log_.applied().value() > entries ? log_.applied() - entries : Index(0);
+  };
+  Index limit = back(config_.compaction_margin);
   if (const auto* leader = std::get_if<Leader>(&role_)) {
     for (const auto& [id, peer] : leader->peers) {
-      // It goes on after the snapshot with what follows in the log.
-      if (peer.sender) limit = std::min(limit, peer.sender->meta().index);
+      if (peer.state() != Progress::State::kSnapshot) continue;
+      // It goes on with what follows the snapshot; but not for ever.
+      limit = std::min(limit, std::max(peer.snapshot_floor(), back(config_.max_held_entries)));
     }
   }
   return std::max(limit, log_.first() - 1);

@@ -137,9 +137,11 @@ TEST_CASE("replicate: an unreachable peer is probed when it is heard of again") 
 TEST_CASE("snapshot: no appends until it is there") {
   Progress peer = Make(0, 1);
   const Ticket ticket{NodeId(1), 1, 7};
-  peer.BecomeSnapshot(ticket);
+  peer.BecomeSnapshot(ticket, Index(3));
+  CHECK(peer.snapshot_floor() == Index(3));
   peer.sender.emplace(ticket, SnapshotMeta{Index(9), Term(1), {}}, 100, 10, 1);
   CHECK(peer.transfer() == ticket);
+  CHECK(peer.snapshot_floor() == Index(9));
   CHECK_FALSE(peer.CanSend());
   peer.OnHeartbeatReply(Index(20));
   CHECK_FALSE(peer.CanSend());
