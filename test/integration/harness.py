@@ -230,6 +230,37 @@ class Matriculad(Process):
         return ctl(*addresses, *arguments, **options)
 
 
+class Mosquitto(Process):
+    """A real broker on a free port; its sessions survive a kill, all but their last second."""
+
+    def __init__(self):
+        self.port = free_port()
+        directory = temporary_directory()
+        config = os.path.join(directory, "mosquitto.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n"
+                       "max_inflight_messages 1000\nmax_queued_messages 100000\n"
+                       "persistence true\npersistence_location %s/\nautosave_interval 1\n"
+                       % (self.port, directory))
+        program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin")
+        super().__init__("mosquitto", [program, "-c", config], directory)
+
+    @property
+    def url(self):
+        return "mqtt://127.0.0.1:%d" % self.port
+
+    def is_serving(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def publish(self, topic, payload):
+        subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", payload, "-q", "1"],
+                       check=True, timeout=20)
+
+
 def ctl(*arguments, input=None, timeout_s=120, environment=None):
     """Runs `matriculad ctl …` to its end: a CompletedProcess with text in stdout and stderr."""
     return subprocess.run(
