@@ -261,6 +261,33 @@ class Mosquitto(Process):
                        check=True, timeout=20)
 
 
+class Etcd(Process):
+    """One member of a stock etcd (Debian package etcd-server); `listen` is its client address."""
+
+    def __init__(self, name="etcd"):
+        directory = temporary_directory()
+        self.listen = free_address()
+        client, peer = "http://" + self.listen, "http://" + free_address()
+        super().__init__(name, [
+            "etcd", "--data-dir", os.path.join(directory, "data"), "--listen-client-urls", client,
+            "--advertise-client-urls", client, "--listen-peer-urls", peer,
+            "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
+            "--logger", "zap"], directory)
+
+    def is_serving(self):
+        return is_healthy(self.listen)
+
+    def etcdctl(self, *arguments):
+        """Runs etcdctl against this member; its standard output."""
+        return etcdctl(self.listen, *arguments)
+
+
+def etcdctl(address, *arguments):
+    return subprocess.run(["etcdctl", "--endpoints", address, *arguments], check=True,
+                          capture_output=True, encoding="utf-8", timeout=60,
+                          env=clean_environment(ETCDCTL_API="3")).stdout
+
+
 def ctl(*arguments, input=None, timeout_s=120, environment=None):
     """Runs `matriculad ctl …` to its end: a CompletedProcess with text in stdout and stderr."""
     return subprocess.run(
@@ -328,6 +355,9 @@ class TestCase(unittest.TestCase):
 
     def start_server(self, *arguments, **options):
         return self.manage(Matriculad(arguments, **options)).start()
+
+    def start_etcd(self):
+        return self.manage(Etcd()).start()
 
     def channel_to(self, server):
         channel = server.channel()

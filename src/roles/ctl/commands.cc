@@ -23,7 +23,7 @@ std::span<const CommandGroup> CommandGroups() {
   static constexpr std::array kGroups = {
       CommandGroup{&DescribeCadastros},  CommandGroup{&DescribeVinculos},
       CommandGroup{&DescribeRelatorios}, CommandGroup{&DescribeImport},
-      CommandGroup{&DescribeExport},
+      CommandGroup{&DescribeExport},     CommandGroup{&DescribeCheck},
   };
   return kGroups;
 }

@@ -78,5 +78,7 @@ void DescribeRelatorios(CLI::App& root, CommandSet& set);
 // import_commands.cc, export_commands.cc
 void DescribeImport(CLI::App& root, CommandSet& set);
 void DescribeExport(CLI::App& root, CommandSet& set);
+// check_commands.cc
+void DescribeCheck(CLI::App& root, CommandSet& set);
 
 }  // namespace matricula::ctl

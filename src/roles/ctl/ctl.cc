@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/log.h"
 #include "common/domain/rules.h"
 #include "roles/ctl/commands.h"
 #include "roles/ctl/help.h"
@@ -113,6 +114,8 @@ namespace matricula::roles {
 int RunCtl(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   std::ios::sync_with_stdio(false);
+  // What the libraries below have to tell is for operators of servers.
+  base::log::SetLevel(base::log::Level::kError);
   const ctl::Console console{std::cout, std::cerr, isatty(STDERR_FILENO) == 1};
   return static_cast<int>(ctl::RunCtl(arguments, console));
 }
