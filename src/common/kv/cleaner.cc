@@ -1,5 +1,6 @@
 #include "common/kv/cleaner.h"
 
+#include "common/kv/change_log.h"
 #include "common/kv/engine_view.h"
 
 namespace matricula::kv {
@@ -7,39 +8,50 @@ namespace {
 
 using base::Status;
 
-void DeleteVersion(storage::WriteBatch& batch, std::string_view key, Revision revision) {
-  batch.Delete(DataRow(key, revision));
-  batch.Delete(ChangeRow(revision));
+// The tombstone is its key's newest version, or an older one if the key was put again.
+Status DeleteTombstone(const storage::Engine& engine, const Change& change,
+                       storage::WriteBatch& batch) {
+  const std::string row = KeyRow(change.key);
+  const auto newest = engine.Get(row, nullptr);
+  if (!newest.ok() && newest.status().code() != base::Code::kNotFound) return newest.status();
+  Version version;
+  if (newest.ok() && !ParseVersion(*newest, version)) return DamagedRow("keys");
+  if (newest.ok() && version.mod == change.revision) {
+    batch.Delete(row);
+  } else {
+    batch.Delete(VersionRow(change.key, change.revision));
+  }
+  return {};
 }
 
-void CleanUpAfter(const Change& change, int64_t compacted_revision, storage::WriteBatch& batch) {
+Status CleanUpAfter(const storage::Engine& engine, const Change& change, int64_t compacted_revision,
+                    storage::WriteBatch& batch) {
   if (change.replaces && change.replaces->main < compacted_revision) {
-    DeleteVersion(batch, change.key, *change.replaces);
+    batch.Delete(VersionRow(change.key, *change.replaces));
   }
-  if (change.tombstone && change.revision.main < compacted_revision) {
-    DeleteVersion(batch, change.key, change.revision);
-  }
+  const bool is_old_tombstone = change.tombstone && change.revision.main < compacted_revision;
+  return is_old_tombstone ? DeleteTombstone(engine, change, batch) : Status();
 }
 
 }  // namespace
 
 Status Cleaner::Step(Compaction& compaction, int max_changes) {
   const auto batch = engine_.NewBatch();
-  storage::ReadOptions options;
-  options.lower = ChangeRow(compaction.cleaned);
-  options.upper = ChangeRow({compaction.revision + 1, 0});
-  const auto rows = engine_.NewIterator(options);
-  rows->Seek(options.lower);
-  for (int seen = 0; rows->Valid() && seen < max_changes; ++seen, rows->Next()) {
-    Change change;
-    if (!ParseChangeRow(rows->key(), change.revision) || !ParseChange(rows->value(), change)) {
-      return DamagedRow("changes");
-    }
-    CleanUpAfter(change, compaction.revision, *batch);
-    compaction.cleaned = {change.revision.main, change.revision.sub + 1};
+  ChangeWalk walk(engine_, nullptr, compaction.cleaned, compaction.revision);
+  int seen = 0;
+  bool finished = true;
+  while (walk.Next()) {
+    RETURN_IF_ERROR(CleanUpAfter(engine_, walk.change(), compaction.revision, *batch));
+    ++seen;
+    if (!walk.at_end_of_row()) continue;
+    if (walk.row().main < compaction.revision) batch->Delete(ChangeRow(walk.row()));
+    compaction.cleaned = {walk.row().main, walk.row().sub + 1};
+    if (seen < max_changes) continue;
+    finished = false;
+    break;
   }
-  RETURN_IF_ERROR(rows->status());
-  if (!rows->Valid()) {
+  RETURN_IF_ERROR(walk.status());
+  if (finished) {
     compaction.finished = true;
     compaction.cleaned = {compaction.revision, 0};
   }

@@ -7,15 +7,16 @@
 
 namespace matricula::kv {
 
-// Changes that one step of cleaning looks at: a millisecond or two of work.
+// Changes that one step of cleaning looks at, about: a millisecond or two of work.
 inline constexpr int kChangesPerCleaning = 512;
 
-// Deletes, for a compaction, the versions that no permitted read can see: of each key, all before
-// the newest one at or below the compaction's revision, and that one too if it is a tombstone.
-// What stands at the compaction's own revision stays whole for watches, until the next one.
+// Deletes, for a compaction, what no permitted read can see: of each key, all versions before the
+// newest one at or below the compaction's revision, and that one too if it is a tombstone; and
+// the record of the changes. What stands at the compaction's own revision stays whole for
+// watches, until the next one.
 //
 // Changes are gone through in the order they happened, from where the last step ended; each names
-// the version that it made obsolete, so that nothing is searched for. A key never reappears in
+// the version that it replaced, so that nothing is searched for. A key never reappears in
 // between, because its older versions go first.
 class Cleaner {
  public:

@@ -16,7 +16,7 @@ class EngineView final : public View {
   // Sees everything.
   static constexpr int64_t kNewest = INT64_MAX;
 
-  // Without a snapshot, each walk sees the engine as it is when the walk starts.
+  // Without a snapshot, each call sees the engine as it is when it starts, or later.
   EngineView(const storage::Engine& engine, int64_t revision,
              const storage::Snapshot* snapshot = nullptr)
       : engine_(engine), revision_(revision), snapshot_(snapshot) {}
@@ -24,22 +24,21 @@ class EngineView final : public View {
   base::Result<std::optional<Version>> Find(std::string_view key) override;
   base::Status Scan(const KeyRange& range, Visitor visitor) override;
 
-  // Like Find, but gives a tombstone too.
-  base::Result<std::optional<Version>> FindRow(std::string_view key);
+  // One version of a key that is known to be there.
+  base::Result<Version> Get(std::string_view key, Revision revision);
 
  private:
-  base::Status ScanRows(storage::Iterator& rows, Visitor visitor);
-  // Puts `rows` on the version of their family that this revision sees; false if there is none.
-  bool SettleInFamily(storage::Iterator& rows, Revision newest_row);
-  void LeaveFamily(storage::Iterator& rows);
+  void MustBeNewer(std::unique_ptr<storage::Iterator>& walk) const;
+  // Makes of a key's newest version the one that this revision sees; a tombstone where it sees
+  // none.
+  base::Status GoBack(std::string_view key, Version& version);
 
   const storage::Engine& engine_;
   const int64_t revision_;
   const storage::Snapshot* const snapshot_;
-  std::unique_ptr<storage::Iterator> family_rows_;  // one for all calls of Find
-  std::string row_;                                 // the row sought
-  std::string family_;                              // the family a scan is in
-  std::string key_;                                 // room for unescaping
+  std::unique_ptr<storage::Iterator> older_;  // walks versions; one for all calls
+  std::string row_;                           // the row sought
+  std::string found_;                         // what views of values point into
 };
 
 // The error of a row that nothing of ours has written.

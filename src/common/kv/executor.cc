@@ -84,6 +84,9 @@ Outcome Executor::Compact(const etcdserverpb::CompactionRequest& request) {
   if (request.revision() <= compaction_.revision) return Refused(errors::Compacted());
   if (request.revision() <= 0) return Refused(errors::Compacted());
   if (request.revision() > pending_.revision()) return Refused(errors::FutureRevision());
+  // What stood at the old revision itself was spared, and must be looked at again.
+  compaction_.cleaned =
+      std::min(compaction_.cleaned, Revision{std::max<int64_t>(compaction_.revision, 0), 0});
   compaction_.revision = request.revision();
   compaction_.finished = false;
   pending_.PutMeta(kCompactionRow, EncodeCompaction(compaction_));
@@ -127,7 +130,7 @@ std::vector<std::string> Executor::AttachedKeys(int64_t lease) {
     int64_t row_lease = 0;
     std::string_view key;
     ENSURE(ParseAttachmentRow(rows->key(), row_lease, key), "bounds hold a walk in its table");
-    if (pending_.Load(key).second.exists) keys.emplace_back(key);
+    if (pending_.Load(key).second.exists()) keys.emplace_back(key);
   }
   pending_.Keep(rows->status());
   return keys;

@@ -4,22 +4,10 @@
 
 namespace matricula::kv {
 
-std::string KeyRange::LowerRow() const {
-  std::string row;
-  AppendFamily(row, begin_);
-  return row;
-}
+std::string KeyRange::LowerRow() const { return KeyRow(begin_); }
 
 std::string KeyRange::UpperRow() const {
-  if (unbounded_) return std::string(1, kDataTable + 1);
-  std::string row;
-  if (!single_) {
-    AppendFamily(row, end_);
-    return row;
-  }
-  AppendFamily(row, begin_);
-  ++row.back();  // behind every version of the key
-  return row;
+  return unbounded_ ? std::string(1, kKeyTable + 1) : KeyRow(end_);
 }
 
 }  // namespace matricula::kv

@@ -29,7 +29,7 @@ class KeyRange {
   // Behind the last key of a range of several.
   bool IsBehind(std::string_view key) const { return !unbounded_ && key >= end_; }
 
-  // Bounds of the range's rows in the data table.
+  // Bounds of the rows of a range of several in the table of keys.
   std::string LowerRow() const;
   std::string UpperRow() const;
 

@@ -9,6 +9,7 @@
 #include "common/kv/executor.h"
 #include "common/kv/hash_kv.h"
 #include "common/kv/pending.h"
+#include "common/kv/prefetch.h"
 #include "common/kv/range.h"
 
 namespace matricula::kv {
@@ -78,7 +79,8 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
   Pending::Collect collect;
   collect.changes = listener_ != nullptr && listener_->WantsEvents();
   collect.previous = collect.changes && listener_->WantsPrevious();
-  Pending pending(engine_, state_, collect);
+  Pending pending(engine_, state_, compaction_, collect);
+  pending.Prefetch(RowsToPrefetch(commands));
   Executor executor(engine_, pending, compaction_, alarms_);
   std::vector<Outcome> outcomes;
   outcomes.reserve(commands.size());

@@ -125,7 +125,7 @@ class TxnRun {
 
 Status CheckPutKey(Pending& pending, const PutRequest& request) {
   if (!request.ignore_value() && !request.ignore_lease()) return {};
-  return pending.Load(request.key()).second.exists ? Status() : errors::KeyNotFound();
+  return pending.Load(request.key()).second.exists() ? Status() : errors::KeyNotFound();
 }
 
 Status CheckPutLease(Pending& pending, const PutRequest& request) {
@@ -136,7 +136,7 @@ Status CheckPutLease(Pending& pending, const PutRequest& request) {
 void ExecutePut(Pending& pending, const PutRequest& request, PutResponse& response) {
   Pending::Entry& entry = pending.Load(request.key());
   const KeyState& state = entry.second;
-  if (request.prev_kv() && state.exists) {
+  if (request.prev_kv() && state.exists()) {
     FillKeyValue(entry.first, state.View(), *response.mutable_prev_kv());
   }
   pending.Put(entry, request.ignore_value() ? state.value : request.value(),

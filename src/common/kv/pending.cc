@@ -1,5 +1,7 @@
 #include "common/kv/pending.h"
 
+#include <algorithm>
+
 #include "common/base/ensure.h"
 #include "common/kv/range.h"
 
@@ -15,8 +17,10 @@ Version KeyState::View() const {
   return view;
 }
 
-Pending::Pending(storage::Engine& engine, const State& state, Collect collect)
+Pending::Pending(storage::Engine& engine, const State& state, const Compaction& compaction,
+                 Collect collect)
     : engine_(engine),
+      compaction_(compaction),
       committed_(engine, EngineView::kNewest),
       batch_(engine.NewBatch()),
       state_(state),
@@ -32,24 +36,44 @@ void Pending::Keep(const Status& status) {
 Pending::Entry& Pending::Load(std::string_view key) {
   auto position = overlay_.lower_bound(key);
   if (position != overlay_.end() && position->first == key) return *position;
-  position = overlay_.emplace_hint(position, key, KeyState{});
-  const auto found = committed_.Find(key);
-  if (!found.ok()) {
-    Keep(found.status());
-  } else if (*found) {
-    KeyState& state = position->second;
-    state.version = **found;
-    state.value = state.version.value;
-    state.version.value = {};
-    state.exists = true;
+  position = overlay_.emplace_hint(position, key, KeyState());
+  const auto row = engine_.Get(KeyRow(key), nullptr);
+  if (row.ok()) {
+    LoadRow(*row, position->second);
+  } else if (row.status().code() != Code::kNotFound) {
+    Keep(row.status());
   }
   return *position;
+}
+
+void Pending::LoadRow(std::string_view bytes, KeyState& state) {
+  if (!ParseVersion(bytes, state.version)) return Keep(DamagedRow("keys"));
+  state.value = state.version.value;
+  state.version.value = {};
+  state.has_row = true;
+}
+
+void Pending::Prefetch(std::vector<std::string> rows) {
+  ENSURE(overlay_.empty(), "what a group has changed is not fetched again");
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  std::vector<KeyState*> states;
+  states.reserve(rows.size());
+  for (const std::string& row : rows) {
+    std::string_view key;
+    ENSURE(ParseKeyRow(row, key), "rows of keys are fetched");
+    // In order, so that each goes behind the one before.
+    states.push_back(&overlay_.emplace_hint(overlay_.end(), key, KeyState())->second);
+  }
+  Keep(engine_.GetMany(rows, nullptr, [&](size_t number, std::string_view value) {
+    LoadRow(value, *states[number]);
+  }));
 }
 
 Result<std::optional<Version>> Pending::Find(std::string_view key) {
   const Entry& entry = Load(key);
   if (!status_.ok()) return status_;
-  if (!entry.second.exists) return std::optional<Version>();
+  if (!entry.second.exists()) return std::optional<Version>();
   return std::optional(entry.second.View());
 }
 
@@ -57,14 +81,14 @@ Status Pending::Scan(const KeyRange& range, Visitor visitor) {
   if (range.empty()) return {};
   if (range.single()) {
     const Entry& entry = Load(range.begin());
-    if (entry.second.exists) visitor(entry.first, entry.second.View());
+    if (entry.second.exists()) visitor(entry.first, entry.second.View());
     return status_;
   }
   bool wanted = true;
   auto next = overlay_.lower_bound(range.begin());
   const auto visit_next = [&] {
     const Entry& entry = *next++;
-    if (entry.second.exists) wanted = visitor(entry.first, entry.second.View());
+    if (entry.second.exists()) wanted = visitor(entry.first, entry.second.View());
     return wanted;
   };
   Keep(committed_.Scan(range, [&](std::string_view key, const Version& version) {
@@ -81,9 +105,11 @@ Status Pending::Scan(const KeyRange& range, Visitor visitor) {
 std::vector<Pending::Entry*> Pending::LoadRange(const KeyRange& range) {
   std::vector<std::pair<std::string, KeyState>> found;
   Keep(Scan(range, [&](std::string_view key, const Version& version) {
-    auto& state =
-        found.emplace_back(key, KeyState{version, std::string(version.value), true}).second;
+    KeyState& state = found.emplace_back(key, KeyState()).second;
+    state.version = version;
     state.version.value = {};
+    state.value = version.value;
+    state.has_row = true;
     return true;
   }));
   std::vector<Entry*> entries;
@@ -115,54 +141,59 @@ void Pending::Put(Entry& entry, std::string_view value, int64_t lease) {
   auto* event = Announce(entry, mvccpb::Event::PUT);
   MoveAttachment(entry, lease);
   KeyState& state = entry.second;
-  Version& version = state.version;
-  const auto replaced = state.exists ? std::optional(version.mod) : std::nullopt;
-  version.create = state.exists ? version.create : next_revision();
-  version.version = state.exists ? version.version + 1 : 1;
-  version.mod = {next_revision(), changes_++};
+  Version version;
+  version.create = state.exists() ? state.version.create : next_revision();
+  version.version = state.version.version + 1;
   version.lease = lease;
-  version.tombstone = false;
-  state.exists = true;
+  Replace(entry, version);
   if (value.data() != state.value.data()) state.value = value;
-  WriteRows(entry, replaced);
   if (event != nullptr) FillKeyValue(entry.first, state.View(), *event->mutable_kv());
 }
 
 void Pending::Delete(Entry& entry) {
-  KeyState& state = entry.second;
-  ENSURE(state.exists, "only a key that exists is deleted");
+  ENSURE(entry.second.exists(), "only a key that exists is deleted");
   auto* event = Announce(entry, mvccpb::Event::DELETE);
   MoveAttachment(entry, 0);
-  const Revision replaced = state.version.mod;
-  state.version = Version{};
-  state.version.mod = {next_revision(), changes_++};
-  state.version.tombstone = true;
-  state.value.clear();
-  state.exists = false;
-  WriteRows(entry, replaced);
+  Version tombstone;
+  tombstone.tombstone = true;
+  Replace(entry, tombstone);
+  entry.second.value.clear();
   if (event == nullptr) return;
   event->mutable_kv()->set_key(entry.first);
   event->mutable_kv()->set_mod_revision(next_revision());
 }
 
-void Pending::WriteRows(const Entry& entry, std::optional<Revision> replaced) {
-  const Version version = entry.second.View();
+// Makes `version`, all but its value, the key's newest, and what was the newest an older one.
+void Pending::Replace(Entry& entry, const Version& version) {
+  KeyState& state = entry.second;
+  const Revision revision{next_revision(), changes_++};
+  Change change{revision, version.tombstone, std::nullopt, entry.first};
+  if (state.has_row) {
+    MoveToOlder(entry);
+    // A tombstone that is compacted may have been cleaned up on one replica and not yet on
+    // another: the record of changes, which is the same everywhere, takes it as gone.
+    const bool is_gone = !state.exists() && state.version.mod.main < compaction_.revision;
+    if (!is_gone) change.replaces = state.version.mod;
+  }
+  change_rows_.Add(*batch_, change);
+
+  state.version = version;
+  state.version.mod = revision;
+  state.has_row = true;
+  if (!std::exchange(state.changed, true)) changed_.push_back(&entry);
+}
+
+void Pending::MoveToOlder(const Entry& entry) {
   row_.clear();
   bytes_.clear();
   AppendFamily(row_, entry.first);
-  AppendInverted(row_, version.mod);
-  AppendVersion(bytes_, version);
-  batch_->Put(row_, bytes_);
-
-  row_.clear();
-  bytes_.clear();
-  AppendChangeRow(row_, version.mod);
-  AppendChange(bytes_, {version.mod, version.tombstone, replaced, entry.first});
+  AppendInverted(row_, entry.second.version.mod);
+  AppendVersion(bytes_, entry.second.View());
   batch_->Put(row_, bytes_);
 }
 
 void Pending::MoveAttachment(const Entry& entry, int64_t to) {
-  const int64_t from = entry.second.exists ? entry.second.version.lease : 0;
+  const int64_t from = entry.second.version.lease;
   if (from == to) return;
   if (from != 0) batch_->Delete(AttachmentRow(from, entry.first));
   if (to != 0) batch_->Put(AttachmentRow(to, entry.first), {});
@@ -178,7 +209,7 @@ mvccpb::Event* Pending::Announce(const Entry& entry, mvccpb::Event::EventType ty
   if (state.version.mod.main == next_revision()) {
     // The key's second change in one transaction; what a watch wants is the state before both.
     previous_incomplete_ = true;
-  } else if (state.exists) {
+  } else if (state.exists()) {
     FillKeyValue(entry.first, state.View(), *event.mutable_prev_kv());
   }
   return &event;
@@ -195,6 +226,7 @@ void Pending::DeleteLease(int64_t lease) {
 }
 
 void Pending::EndTransaction() {
+  change_rows_.Finish(*batch_);
   state_.revision = revision_so_far();
   changes_ = 0;
 }
@@ -204,10 +236,26 @@ void Pending::EndTransaction() {
 void Pending::Write(storage::Durability durability) {
   ENSURE(changes_ == 0, "only whole transactions are written");
   if (!status_.ok()) return;
+  WriteChanged();
   batch_->Put(kStateRow, EncodeState(state_));
   Keep(engine_.Write(*batch_, durability));
   batch_->Clear();
   flushed_revision_ = state_.revision;
+}
+
+// Each changed key's newest version, once, and in the order of keys, which the engine likes.
+void Pending::WriteChanged() {
+  std::sort(changed_.begin(), changed_.end(),
+            [](const Entry* left, const Entry* right) { return left->first < right->first; });
+  for (Entry* entry : changed_) {
+    row_.assign(1, kKeyTable);
+    row_.append(entry->first);
+    bytes_.clear();
+    AppendVersion(bytes_, entry->second.View());
+    batch_->Put(row_, bytes_);
+    entry->second.changed = false;
+  }
+  changed_.clear();
 }
 
 void Pending::Flush() { Write(storage::Durability::kBuffered); }

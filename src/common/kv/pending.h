@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/kv/change_log.h"
 #include "common/kv/engine_view.h"
 #include "common/kv/view.h"
 #include "common/storage/engine.h"
@@ -15,10 +16,13 @@ namespace matricula::kv {
 
 // The newest state of a key, with a value of its own.
 struct KeyState {
-  Version version;  // all but `value`
+  Version version;  // all but `value`; a tombstone where the key does not exist
   std::string value;
-  bool exists = false;
+  bool has_row = false;  // in the table of keys; never so without a version
+  bool changed = false;  // by this group, and not written yet
 
+  KeyState() { version.tombstone = true; }
+  bool exists() const { return !version.tombstone; }
   Version View() const;
 };
 
@@ -38,7 +42,9 @@ class Pending final : public View {
     bool previous = false;  // with what was there before
   };
 
-  Pending(storage::Engine& engine, const State& state, Collect collect);
+  // `compaction` is what it is at any moment while commands are carried out.
+  Pending(storage::Engine& engine, const State& state, const Compaction& compaction,
+          Collect collect);
 
   const base::Status& status() const { return status_; }
   // Remembers trouble with the engine; ok changes nothing.
@@ -49,6 +55,9 @@ class Pending final : public View {
   base::Result<std::optional<Version>> Find(std::string_view key) override;
   base::Status Scan(const KeyRange& range, Visitor visitor) override;
   Entry& Load(std::string_view key);
+  // Before anything else: loads keys together, which is cheaper. `rows`: their rows in the table
+  // of keys, in any order, repeated or not.
+  void Prefetch(std::vector<std::string> rows);
   // The keys that exist, in their order.
   std::vector<Entry*> LoadRange(const KeyRange& range);
   // The granted time to live of a lease, in seconds; nullopt: no such lease.
@@ -94,23 +103,29 @@ class Pending final : public View {
   using Overlay = std::map<std::string, KeyState, std::less<>>;
 
   void Write(storage::Durability durability);
-  void WriteRows(const Entry& entry, std::optional<Revision> replaced);
+  void LoadRow(std::string_view bytes, KeyState& state);
+  void Replace(Entry& entry, const Version& version);
+  void MoveToOlder(const Entry& entry);
+  void WriteChanged();
   void MoveAttachment(const Entry& entry, int64_t to);
   mvccpb::Event* Announce(const Entry& entry, mvccpb::Event::EventType type);
 
   storage::Engine& engine_;
-  EngineView committed_;  // what the group started from
+  const Compaction& compaction_;
+  EngineView committed_;
   std::unique_ptr<storage::WriteBatch> batch_;
   State state_;
   int64_t flushed_revision_;
   int64_t changes_ = 0;  // of the open transaction
+  ChangeWriter change_rows_;
   Overlay overlay_;
   std::map<int64_t, std::optional<int64_t>> leases_;
   const Collect collect_;
   bool previous_incomplete_ = false;
   std::vector<mvccpb::Event> events_;
   base::Status status_;
-  std::string row_;  // room for encoding
+  std::vector<Entry*> changed_;  // whose newest versions are still to be written
+  std::string row_;              // room for encoding
   std::string bytes_;
 };
 

@@ -6,7 +6,8 @@
 namespace matricula::kv {
 namespace {
 
-static_assert(kDataTable == storage::kFamilyTable, "filters are about the data table");
+static_assert(kKeyTable == storage::kFilteredTable && kVersionTable == storage::kFamilyTable,
+              "the tables in which keys are looked for have filters");
 
 constexpr std::string_view kEscapedZero("\0\xff", 2);
 constexpr std::string_view kEndOfKey("\0\1", 2);
@@ -33,8 +34,20 @@ bool TakeTable(std::string_view& row, char table) {
 
 }  // namespace
 
+std::string KeyRow(std::string_view key) {
+  std::string row(1, kKeyTable);
+  row.append(key);
+  return row;
+}
+
+bool ParseKeyRow(std::string_view row, std::string_view& key) {
+  if (!TakeTable(row, kKeyTable)) return false;
+  key = row;
+  return true;
+}
+
 void AppendFamily(std::string& out, std::string_view key) {
-  out.push_back(kDataTable);
+  out.push_back(kVersionTable);
   for (;;) {
     const size_t zero = key.find('\0');
     out.append(key.substr(0, zero));
@@ -50,7 +63,7 @@ void AppendInverted(std::string& out, Revision revision) {
   AppendBigEndian32(out, ~static_cast<uint32_t>(revision.sub));
 }
 
-std::string DataRow(std::string_view key, Revision revision) {
+std::string VersionRow(std::string_view key, Revision revision) {
   std::string row;
   row.reserve(key.size() + kEndOfKey.size() + kRevisionBytes + 1);
   AppendFamily(row, key);
@@ -58,51 +71,25 @@ std::string DataRow(std::string_view key, Revision revision) {
   return row;
 }
 
-bool ParseDataRow(std::string_view row, std::string_view& family, Revision& revision) {
-  family = storage::FamilyOf(row);
-  if (row.size() != family.size() + kRevisionBytes || !family.ends_with(kEndOfKey)) return false;
-  revision.main = static_cast<int64_t>(~ReadBigEndian64(row.substr(family.size())));
-  revision.sub = ~ReadBigEndian32(row.substr(family.size() + 8));
-  return revision.main >= 0;
-}
-
-bool ParseFamily(std::string_view family, std::string& buffer, std::string_view& key) {
-  if (!TakeTable(family, kDataTable) || !family.ends_with(kEndOfKey)) return false;
-  family.remove_suffix(kEndOfKey.size());
-  size_t zero = family.find('\0');
-  if (zero == std::string_view::npos) {
-    key = family;
-    return true;
-  }
-  buffer.clear();
-  for (; zero != std::string_view::npos; zero = family.find('\0')) {
-    if (family.substr(zero, 2) != kEscapedZero) return false;
-    buffer.append(family.substr(0, zero + 1));
-    family.remove_prefix(zero + 2);
-  }
-  buffer.append(family);
-  key = buffer;
-  return true;
-}
-
 void AppendVersion(std::string& out, const Version& version) {
-  if (version.tombstone) {
-    out.push_back(static_cast<char>(kTombstoneFlag));
-    return;
-  }
-  out.push_back(static_cast<char>(version.lease != 0 ? kLeaseFlag : 0));
+  const bool has_lease = version.lease != 0;
+  out.push_back(
+      static_cast<char>(version.tombstone ? kTombstoneFlag : (has_lease ? kLeaseFlag : 0)));
+  AppendVarint(out, static_cast<uint64_t>(version.mod.main));
+  AppendVarint(out, static_cast<uint64_t>(version.mod.sub));
+  if (version.tombstone) return;
   AppendVarint(out, static_cast<uint64_t>(version.create));
   AppendVarint(out, static_cast<uint64_t>(version.version));
-  if (version.lease != 0) AppendVarint(out, static_cast<uint64_t>(version.lease));
+  if (has_lease) AppendVarint(out, static_cast<uint64_t>(version.lease));
   out.append(version.value);
 }
 
 bool ParseVersion(std::string_view bytes, Version& version) {
+  version = Version{};
   unsigned char flags = 0;
   if (!TakeFlags(bytes, kVersionFlags, flags)) return false;
-  version.create = version.version = version.lease = 0;
+  if (!TakeVarint(bytes, version.mod.main) || !TakeVarint(bytes, version.mod.sub)) return false;
   version.tombstone = (flags & kTombstoneFlag) != 0;
-  version.value = {};
   if (version.tombstone) return bytes.empty() && flags == kTombstoneFlag;
   if (!TakeVarint(bytes, version.create) || !TakeVarint(bytes, version.version)) return false;
   if ((flags & kLeaseFlag) != 0 && !TakeVarint(bytes, version.lease)) return false;
@@ -110,23 +97,18 @@ bool ParseVersion(std::string_view bytes, Version& version) {
   return true;
 }
 
-void AppendChangeRow(std::string& out, Revision revision) {
-  out.push_back(kChangeTable);
-  AppendBigEndian64(out, static_cast<uint64_t>(revision.main));
-  AppendBigEndian32(out, static_cast<uint32_t>(revision.sub));
-}
-
-std::string ChangeRow(Revision revision) {
-  std::string row;
-  AppendChangeRow(row, revision);
+std::string ChangeRow(Revision first) {
+  std::string row(1, kChangeTable);
+  AppendBigEndian64(row, static_cast<uint64_t>(first.main));
+  AppendBigEndian32(row, static_cast<uint32_t>(first.sub));
   return row;
 }
 
-bool ParseChangeRow(std::string_view row, Revision& revision) {
+bool ParseChangeRow(std::string_view row, Revision& first) {
   if (!TakeTable(row, kChangeTable) || row.size() != kRevisionBytes) return false;
-  revision.main = static_cast<int64_t>(ReadBigEndian64(row));
-  revision.sub = ReadBigEndian32(row.substr(8));
-  return revision.main >= 0;
+  first.main = static_cast<int64_t>(ReadBigEndian64(row));
+  first.sub = ReadBigEndian32(row.substr(8));
+  return first.main >= 0;
 }
 
 void AppendChange(std::string& out, const Change& change) {
@@ -136,10 +118,11 @@ void AppendChange(std::string& out, const Change& change) {
     AppendVarint(out, static_cast<uint64_t>(change.replaces->main));
     AppendVarint(out, static_cast<uint64_t>(change.replaces->sub));
   }
+  AppendVarint(out, change.key.size());
   out.append(change.key);
 }
 
-bool ParseChange(std::string_view bytes, Change& change) {
+bool TakeChange(std::string_view& bytes, Change& change) {
   unsigned char flags = 0;
   if (!TakeFlags(bytes, kChangeFlags, flags)) return false;
   change.tombstone = (flags & kTombstoneFlag) != 0;
@@ -149,7 +132,10 @@ bool ParseChange(std::string_view bytes, Change& change) {
     if (!TakeVarint(bytes, replaced.main) || !TakeVarint(bytes, replaced.sub)) return false;
     change.replaces = replaced;
   }
-  change.key = bytes;
+  uint64_t size = 0;
+  if (!TakeVarint(bytes, size) || size > bytes.size()) return false;
+  change.key = bytes.substr(0, size);
+  bytes.remove_prefix(size);
   return true;
 }
 

@@ -11,21 +11,28 @@
 
 // The rows that the store keeps in the engine, to the byte. The first byte of a key is its table:
 //
-//   'd' data         escaped(key) 00 01 ~main:8 ~sub:4   → Version (newest first, key by key)
-//   'c' changes      main:8 sub:4                        → Change (in the order they happened)
+//   'k' keys         key                                 → Version, the newest
+//   'v' versions     escaped(key) 00 01 ~main:8 ~sub:4   → Version, an older one (newest first)
+//   'c' changes      main:8 sub:4                        → Changes of one transaction, from that
+//   one
+//                                                          on, in the order they happened
 //   'l' leases       lease:8                             → granted time to live, varint, seconds
 //   'a' attachments  lease:8 key                         → nothing
 //   'm' meta         one of the names below
 //
 // Numbers in keys are big-endian, ~ means inverted. Escaped: 00 becomes 00 ff, so that 00 01 ends
-// a key, sorts before any continuation, and keys keep their order. A lease id is a number without
-// sign here. All decoders are total: what no encoder wrote gives false, never more than that.
+// a key, sorts before any continuation, and keys keep their order. A version that is replaced
+// moves from 'k' to 'v' in the batch that replaces it, tombstones too: so whoever finds a newer
+// version in 'k' than he may see, finds the right one in 'v' at any later time. A lease id is a
+// number without sign here. All decoders are total: what no encoder wrote gives false, never more
+// than that.
 namespace matricula::kv {
 
 // The version of everything written here; a store with a newer one is not opened.
 inline constexpr uint64_t kFormatVersion = 1;
 
-inline constexpr char kDataTable = 'd';
+inline constexpr char kKeyTable = 'k';
+inline constexpr char kVersionTable = 'v';
 inline constexpr char kChangeTable = 'c';
 inline constexpr char kLeaseTable = 'l';
 inline constexpr char kAttachmentTable = 'a';
@@ -59,7 +66,7 @@ struct Version {
 struct Change {
   Revision revision;
   bool tombstone = false;
-  std::optional<Revision> replaces;  // absent: the key did not exist
+  std::optional<Revision> replaces;  // absent: there was no row of the key
   std::string_view key;
 };
 
@@ -71,7 +78,7 @@ struct State {
 
 struct Compaction {
   int64_t revision = -1;  // reads below are refused; -1: there was none
-  Revision cleaned;       // changes below have been cleaned up after
+  Revision cleaned;       // rows of changes below have been cleaned up after
   bool finished = true;   // everything up to `revision` has been
 };
 
@@ -80,29 +87,31 @@ struct Identity {
   uint64_t member_id = 0;
 };
 
-// ---- data ----
+// ---- keys and versions ----
 
-// Appends the part of a data row's key that all versions of `key` share: its family.
+std::string KeyRow(std::string_view key);
+bool ParseKeyRow(std::string_view row, std::string_view& key);
+
+// Appends the part of a version row's key that all versions of `key` share: its family.
 void AppendFamily(std::string& out, std::string_view key);
 // Appends what follows it. Rows of one key with a smaller revision sort after it.
 void AppendInverted(std::string& out, Revision revision);
-std::string DataRow(std::string_view key, Revision revision);
-bool ParseDataRow(std::string_view row, std::string_view& family, Revision& revision);
-// Turns a family back into the key, in `buffer` if need be.
-bool ParseFamily(std::string_view family, std::string& buffer, std::string_view& key);
+std::string VersionRow(std::string_view key, Revision revision);
 
 void AppendVersion(std::string& out, const Version& version);
-// Fills all but `mod`.
 bool ParseVersion(std::string_view bytes, Version& version);
 
 // ---- changes ----
 
-std::string ChangeRow(Revision revision);
-void AppendChangeRow(std::string& out, Revision revision);
-bool ParseChangeRow(std::string_view row, Revision& revision);
+// A row ends when it is longer than this, and another begins.
+inline constexpr size_t kChangeRowBytes = 64u << 10;
+
+std::string ChangeRow(Revision first);
+bool ParseChangeRow(std::string_view row, Revision& first);
+// Appends all but `revision`.
 void AppendChange(std::string& out, const Change& change);
-// Fills all but `revision`.
-bool ParseChange(std::string_view bytes, Change& change);
+// Takes one off the front, and fills all but `revision`.
+bool TakeChange(std::string_view& bytes, Change& change);
 
 // ---- leases ----
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/kv/change_log.h"
 #include "common/kv/range.h"
 
 namespace matricula::kv {
@@ -19,17 +20,10 @@ Result<ChangePage> ChangePage::Read(const storage::Engine& engine,
 }
 
 Status ChangePage::ReadEntries(int64_t from, int64_t through) {
-  storage::ReadOptions options;
-  options.snapshot = snapshot_;
-  options.lower = ChangeRow({from, 0});
-  options.upper = ChangeRow({through + 1, 0});
-  const auto rows = engine_->NewIterator(options);
+  ChangeWalk walk(*engine_, snapshot_, {from, 0}, through);
   last_revision_ = through;
-  for (rows->Seek(options.lower); rows->Valid(); rows->Next()) {
-    Change change;
-    if (!ParseChangeRow(rows->key(), change.revision) || !ParseChange(rows->value(), change)) {
-      return DamagedRow("changes");
-    }
+  while (walk.Next()) {
+    const Change& change = walk.change();
     const bool is_full = entries_.size() >= kMaxChanges;
     if (is_full && change.revision.main != entries_.back().revision.main) {
       last_revision_ = entries_.back().revision.main;
@@ -38,7 +32,7 @@ Status ChangePage::ReadEntries(int64_t from, int64_t through) {
     entries_.push_back(
         {change.revision, change.tombstone, !change.replaces.has_value(), std::string(change.key)});
   }
-  return rows->status();
+  return walk.status();
 }
 
 Status ChangePage::Load(const Entry& entry, bool with_previous, int64_t compacted_revision,
@@ -49,12 +43,10 @@ Status ChangePage::Load(const Entry& entry, bool with_previous, int64_t compacte
     pair.set_key(entry.key);
     pair.set_mod_revision(entry.revision.main);
   } else {
-    const auto row = engine_->Get(DataRow(entry.key, entry.revision), snapshot_);
-    if (!row.ok()) return row.status();
-    Version version;
-    version.mod = entry.revision;
-    if (!ParseVersion(*row, version)) return DamagedRow("data");
-    FillKeyValue(entry.key, version, pair);
+    EngineView view(*engine_, entry.revision.main, snapshot_);
+    const auto version = view.Get(entry.key, entry.revision);
+    if (!version.ok()) return version.status();
+    FillKeyValue(entry.key, *version, pair);
   }
   const int64_t before = entry.revision.main - 1;
   if (!with_previous || entry.creates || before < compacted_revision) return {};

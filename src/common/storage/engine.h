@@ -1,7 +1,10 @@
 #pragma once
 
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,13 +15,14 @@
 // own, told apart by the first byte of the key.
 namespace matricula::storage {
 
-// Keys of this table are grouped into families: a family is everything up to and including the
-// key's first 00 01 pair (the whole key where there is none). Filters on disk know families, so
-// that looking into one that does not exist costs almost nothing.
-inline constexpr char kFamilyTable = 'd';
+// Two tables have filters, so that looking for what does not exist costs almost nothing: in the
+// one, a filter knows every key; in the other, it knows families of keys, a family being
+// everything up to and including the key's first 00 01 pair (the whole key where there is none).
+inline constexpr char kFilteredTable = 'k';
+inline constexpr char kFamilyTable = 'v';
 
-// The family of a key, a prefix of it; empty for keys of other tables.
-std::string_view FamilyOf(std::string_view key);
+// What a filter knows of a key, a prefix of it; empty for keys of other tables.
+std::string_view FilteredPart(std::string_view key);
 
 // A set of changes that becomes durable as a whole or not at all, in the order of the calls.
 class WriteBatch {
@@ -79,6 +83,11 @@ class Engine {
 
   // NotFound where there is no such key.
   virtual base::Result<std::string> Get(std::string_view key, const Snapshot* snapshot) const = 0;
+  // Calls `found` for every one of `keys`, which must be in order, that exists; far cheaper than
+  // one by one. The view ends with the call.
+  using Found = absl::FunctionRef<void(size_t number, std::string_view value)>;
+  virtual base::Status GetMany(std::span<const std::string> keys, const Snapshot* snapshot,
+                               Found found) const;
   virtual std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const = 0;
   virtual std::unique_ptr<Snapshot> NewSnapshot() const = 0;
 

@@ -153,7 +153,7 @@ class MemoryIterator final : public Iterator {
   }
 
   void Seek(std::string_view key) override {
-    if (options_.within_family) family_ = FamilyOf(key);
+    if (options_.within_family) family_ = FilteredPart(key);
     const MutexLock lock(shared_.mutex);
     const auto& map = shared_.versions.map();
     const std::string_view from = std::max(key, std::string_view(options_.lower));
@@ -190,7 +190,7 @@ class MemoryIterator final : public Iterator {
     valid_ = false;
     for (; position != shared_.versions.map().end(); ++position) {
       if (!options_.upper.empty() && position->first >= options_.upper) return;
-      if (options_.within_family && FamilyOf(position->first) != family_) return;
+      if (options_.within_family && FilteredPart(position->first) != family_) return;
       if (Take(position)) return;
     }
   }

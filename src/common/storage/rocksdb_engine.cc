@@ -5,6 +5,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <utility>
+#include <vector>
 
 #include "common/base/ensure.h"
 #include "common/storage/rocksdb_options.h"
@@ -104,6 +105,25 @@ class RocksDbEngine final : public Engine {
     Status status = ToStatus(db_->Get(options, ToSlice(key), &value));
     if (!status.ok()) return status;
     return value;
+  }
+
+  Status GetMany(std::span<const std::string> keys, const Snapshot* snapshot,
+                 Found found) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = Raw(snapshot);
+    std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+    std::vector<rocksdb::PinnableSlice> values(keys.size());
+    std::vector<rocksdb::Status> statuses(keys.size());
+    db_->MultiGet(options, db_->DefaultColumnFamily(), slices.size(), slices.data(), values.data(),
+                  statuses.data(), /*sorted_input=*/true);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (statuses[i].ok()) {
+        found(i, values[i].ToStringView());
+      } else if (!statuses[i].IsNotFound()) {
+        return ToStatus(statuses[i]);
+      }
+    }
+    return {};
   }
 
   std::unique_ptr<Iterator> NewIterator(const ReadOptions& options) const override {

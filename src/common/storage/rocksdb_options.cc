@@ -8,22 +8,22 @@
 namespace matricula::storage {
 namespace {
 
-constexpr int kMemtables = 3;             // one being filled, two on their way to disk
-constexpr int kFilterBitsPerFamily = 10;  // one false "may be there" in a hundred
+constexpr int kMemtables = 3;    // one being filled, two on their way to disk
+constexpr int kFilterBits = 10;  // one false "may be there" in a hundred
 constexpr double kMemtableFilterShare = 0.05;
 constexpr size_t kInfoLogs = 4;
 constexpr size_t kInfoLogBytes = 4u << 20;
 
-// The family is what filters are asked about.
-class FamilyTransform final : public rocksdb::SliceTransform {
+// RocksDB's filters know "prefixes" of keys, or keys; ours know what FilteredPart says.
+class FilteredPartTransform final : public rocksdb::SliceTransform {
  public:
-  const char* Name() const override { return "matricula.family.1"; }
+  const char* Name() const override { return "matricula.filtered.1"; }
   rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
-    const std::string_view family = FamilyOf(key.ToStringView());
-    return {family.data(), family.size()};
+    const std::string_view part = FilteredPart(key.ToStringView());
+    return {part.data(), part.size()};
   }
   bool InDomain(const rocksdb::Slice& key) const override {
-    return !key.empty() && key[0] == kFamilyTable;
+    return !key.empty() && (key[0] == kFilteredTable || key[0] == kFamilyTable);
   }
 };
 
@@ -34,7 +34,7 @@ rocksdb::BlockBasedTableOptions TableOptions(const RocksDbOptions& options) {
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerFamily));
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
   table.whole_key_filtering = false;
   // This machine's crc32c may be without hardware help; XXH3 is fast everywhere.
   table.checksum = rocksdb::kXXH3;
@@ -57,11 +57,12 @@ rocksdb::Options MakeRocksDbOptions(const RocksDbOptions& options) {
   rocksdb::Options out;
   out.create_if_missing = true;
   out.paranoid_checks = true;
-  out.prefix_extractor = std::make_shared<FamilyTransform>();
+  out.prefix_extractor = std::make_shared<FilteredPartTransform>();
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(options)));
   out.write_buffer_size = options.memtable_bytes;
   out.max_write_buffer_number = kMemtables;
   out.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
+  out.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   out.max_open_files = options.max_open_tables;
   out.max_background_jobs = 2;
   out.level_compaction_dynamic_level_bytes = true;

@@ -47,14 +47,14 @@ std::string KeysOf(Iterator& iterator, std::string_view from) {
 }
 
 std::string Family(std::string_view name) {
-  return "d" + std::string(name) + std::string("\0\1", 2);
+  return "v" + std::string(name) + std::string("\0\1", 2);
 }
 
 using Model = std::map<std::string, std::string>;
 
 std::string RandomKey(std::mt19937_64& random) {
-  static constexpr std::string_view kBytes("\0\1d\xff", 4);
-  std::string key(random() % 5 + 1, 'd');
+  static constexpr std::string_view kBytes("\0\1kv\xff", 5);
+  std::string key(random() % 5 + 1, ' ');
   for (char& byte : key) byte = kBytes[random() % kBytes.size()];
   return key;
 }
@@ -141,11 +141,34 @@ TEST_CASE("a walk within a family ends where the family does") {
   CHECK(KeysOf(*iterator, Family("bia")) == Family("bia") + "1");
 }
 
-TEST_CASE("the family of a key ends with its first 00 01") {
-  CHECK(FamilyOf(std::string("d\0\1\0\1", 5)) == std::string("d\0\1", 3));
-  CHECK(FamilyOf("dabc") == "dabc");
-  CHECK(FamilyOf(std::string("c\0\1", 3)).empty());
-  CHECK(FamilyOf("").empty());
+TEST_CASE("filters know whole keys of one table and families of the other") {
+  CHECK(FilteredPart(std::string("v\0\1\0\1", 5)) == std::string("v\0\1", 3));
+  CHECK(FilteredPart("vabc") == "vabc");
+  CHECK(FilteredPart(std::string("k\0\1a", 4)) == std::string("k\0\1a", 4));
+  CHECK(FilteredPart(std::string("c\0\1", 3)).empty());
+  CHECK(FilteredPart("").empty());
+}
+
+TEST_CASE("many keys are got at once") {
+  EngineUnderTest test(GENERATE(false, true));
+  test.Put("ka", "1");
+  test.Put("kc", "3");
+  test.Put("x", "9");
+  const auto snapshot = test.engine->NewSnapshot();
+  test.Put("kb", "2");
+  const std::vector<std::string> keys{"ka", "kb", "kc", "kd", "x"};
+  const auto get = [&](const Snapshot* at) {
+    std::string found;
+    CHECK(test.engine
+              ->GetMany(keys, at,
+                        [&](size_t number, std::string_view value) {
+                          found += keys[number] + "=" + std::string(value) + " ";
+                        })
+              .ok());
+    return found;
+  };
+  CHECK(get(nullptr) == "ka=1 kb=2 kc=3 x=9 ");
+  CHECK(get(snapshot.get()) == "ka=1 kc=3 x=9 ");
 }
 
 TEST_CASE("engines agree with a map under random changes and walks") {
