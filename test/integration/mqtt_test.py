@@ -37,7 +37,6 @@ class Subscriber:
         self._process.terminate()
         self._process.wait()
         self._thread.join()
-        self._process.stdout.close()
 
     def of_relay(self):
         return [line for line in list(self.lines) if "rev" in line[1]]
@@ -229,6 +228,25 @@ class Foreign(CampusTest):
                    and "11921BSI209" in line[2]]
         self.assertLessEqual(len(creates), 1)
 
+    def test_each_message_is_applied_by_exactly_one_of_several_servers(self):
+        store = self.start_server("--mqtt", "off", roles=["kv-replica"])
+        servers = [self.start_campus(roles=[role], kv=store.kv_listen, name=role + str(i))
+                   for i in range(2) for role in ("admin", "portal")]
+        admin, _ = self.stubs(servers[0])
+        harness.wait_until(
+            lambda: self.broker.publish("portal/admin/aluno/create", "ready,ready")
+            or admin.ObtemAluno(self.pb.Identificador(id="ready")).nome == "ready",
+            what="the ingest", pause_s=0.2)
+        for number in range(50):
+            self.broker.publish("portal/admin/professor/create", "prof%03d,nome" % number)
+        harness.wait_until(
+            lambda: len(list(admin.ObtemTodosProfessores(self.pb.Vazia()))) == 50,
+            what="fifty professors")
+        # Had two servers applied one message, the second would have logged a refusal.
+        time.sleep(0.5)
+        for server in servers:
+            self.assertNotIn("professor já cadastrado", server.log())
+
     def test_malformed_messages_change_nothing_and_do_not_flood_the_log(self):
         server = self.start_campus()
         admin, _ = self.stubs(server)
@@ -250,6 +268,62 @@ class Foreign(CampusTest):
         self.send_and_settle("portal/admin/aluno/create", "11921BSI209,maycon")
         time.sleep(0.5)
         self.assertEqual(admin.ObtemAluno(self.pb.Identificador(id="11921BSI209")).nome, "")
+
+
+class Cache(CampusTest):
+    def test_what_one_server_acknowledged_every_other_shows_at_once(self):
+        rounds = int(os.environ.get("MATRICULA_CACHE_ROUNDS", "3000"))
+        seed = random.SystemRandom().randrange(2**32)
+        print("seed", seed)
+        chance = random.Random(seed)
+        store = self.start_campus(roles=["kv-replica"])
+        servers = [self.start_campus(roles=["admin"], kv=store.kv_listen, name="admin%d" % i)
+                   for i in range(3)]
+        stubs = [self.stubs(server)[0] for server in servers]
+        keys = ["key%02d" % i for i in range(20)]
+        for key in keys:
+            self.assert_ok(stubs[0].NovoAluno(self.pb.Aluno(matricula=key, nome="nome 0")))
+        stop = threading.Event()
+
+        def trouble():
+            while not stop.wait(chance.uniform(0.5, 1.5)):
+                self.broker.kill()
+                time.sleep(chance.uniform(0, 0.5))
+                self.broker.start()
+
+        stale = []
+        threading_error = []
+
+        def worker(mine, number):
+            own = random.Random(seed + number)
+            version = 0
+            try:
+                for _ in range(rounds // 4):
+                    key = own.choice(mine)
+                    if own.random() < 0.3:
+                        version += 1
+                        name = "nome %d" % version
+                        self.assert_ok(own.choice(stubs).EditaAluno(
+                            self.pb.Aluno(matricula=key, nome=name)))
+                        expected[key] = name
+                    got = own.choice(stubs).ObtemAluno(self.pb.Identificador(id=key)).nome
+                    if got != expected[key]:
+                        stale.append((key, got, expected[key]))
+            except Exception as error:  # pylint: disable=broad-except
+                threading_error.append(error)
+
+        expected = {key: "nome 0" for key in keys}
+        breaker = threading.Thread(target=trouble)
+        breaker.start()
+        workers = [threading.Thread(target=worker, args=(keys[i::4], i)) for i in range(4)]
+        for thread in workers:
+            thread.start()
+        for thread in workers:
+            thread.join()
+        stop.set()
+        breaker.join()
+        self.assertEqual(threading_error, [])
+        self.assertEqual(stale, [])
 
 
 class WithoutBroker(harness.TestCase):

@@ -235,7 +235,7 @@ ReplicaStore::Numbers ReplicaStore::GetNumbers() const {
   numbers.memory_bytes = stats.memory_bytes;
   numbers.applied_index = mvcc_->applied_index();
   numbers.term = kOnlyTerm;
-  numbers.leader = identity_.member_id;
+  numbers.leader = leader();
   numbers.revision = mvcc_->revision();
   numbers.compacted_revision = mvcc_->compacted_revision();
   numbers.alarms = mvcc_->RaisedAlarms();
@@ -244,6 +244,11 @@ ReplicaStore::Numbers ReplicaStore::GetNumbers() const {
 
 Status ReplicaStore::Checkpoint(const std::string& directory) {
   return engine_->Checkpoint(directory);
+}
+
+Status ReplicaStore::Defragment() {
+  RETURN_IF_ERROR(CheckRunning());
+  return engine_->CompactRange({}, {});
 }
 
 // ---- leases ----

@@ -88,6 +88,12 @@ class ReplicaStore final : public Store {
   // A consistent copy of the data in `directory`, which must not exist; writers go on.
   base::Status Checkpoint(const std::string& directory);
 
+  // Gives the space of what has been deleted back to the disk: slow, in the caller's thread; nobody
+  // else is stopped.
+  base::Status Defragment();
+
+  // The member that leads, 0 if this one knows of none.
+  uint64_t leader() const { return identity_.member_id; }
   // Ids and term; the revision is left alone if it is set.
   void FillHeader(etcdserverpb::ResponseHeader& header) const;
   uint64_t cluster_id() const { return identity_.cluster_id; }

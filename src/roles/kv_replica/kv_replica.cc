@@ -37,7 +37,9 @@ Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
   options.quota_bytes = static_cast<uint64_t>(settings.quota_bytes);
   auto store = store::ReplicaStore::Open(*std::move(engine), std::move(options));
   RETURN_IF_ERROR(store.status());
-  return std::unique_ptr<KvReplica>(new KvReplica(settings, *std::move(store)));
+  std::unique_ptr<KvReplica> replica(new KvReplica(settings, *std::move(store)));
+  RETURN_IF_ERROR(replica->RegisterServices(settings, clock));
+  return replica;
 }
 
 KvReplica::KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store)
@@ -47,6 +49,18 @@ KvReplica::KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaSto
   options.reflection = settings.reflection;
   options.min_client_ping_interval_ms = kMinClientPingIntervalMs;
   server_ = std::make_unique<rpc::Server>(options);
+}
+
+Status KvReplica::RegisterServices(const Settings& settings, const base::Clock& clock) {
+  KvServicesOptions options;
+  options.profile.client_urls = {"http://" + settings.kv_listen};
+  options.scratch = settings.data + "/outgoing-backups";
+  options.auto_compaction_mode = settings.auto_compaction_mode;
+  options.auto_compaction_retention = settings.auto_compaction_retention;
+  auto services = KvServices::Register(*server_, *store_, std::move(options), clock);
+  RETURN_IF_ERROR(services.status());
+  services_ = *std::move(services);
+  return base::OkStatus();
 }
 
 KvReplica::~KvReplica() = default;

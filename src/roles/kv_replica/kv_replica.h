@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/rpc/server.h"
 #include "common/store/replica_store.h"
+#include "roles/kv_replica/kv_services.h"
 #include "roles/settings.h"
 
 namespace matricula::roles {
@@ -16,6 +17,7 @@ namespace matricula::roles {
 class KvReplica {
  public:
   // Opens the data (made if there is none). FailedPrecondition: another process has it open.
+  // InvalidArgument: a setting makes no sense.
   static base::Result<std::unique_ptr<KvReplica>> Open(const Settings& settings,
                                                        const base::Clock& clock);
   ~KvReplica();
@@ -31,9 +33,11 @@ class KvReplica {
 
  private:
   KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store);
+  base::Status RegisterServices(const Settings& settings, const base::Clock& clock);
 
   const std::string address_;
   std::unique_ptr<store::ReplicaStore> store_;
+  std::unique_ptr<KvServices> services_;
   std::unique_ptr<rpc::Server> server_;
 };
 

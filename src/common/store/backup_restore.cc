@@ -1,0 +1,206 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "common/base/crc32c.h"
+#include "common/kv/rows.h"
+#include "common/storage/rocksdb_engine.h"
+#include "common/store/backup.h"
+#include "common/store/backup_format.h"
+
+namespace matricula::store {
+namespace {
+
+using base::Code;
+using base::Status;
+
+constexpr size_t kReadBytes = 1 << 20;
+
+Status DiskError(const std::string& what) {
+  return {Code::kInternal, what + ": " + std::strerror(errno)};
+}
+
+Status Damaged(const std::string& why) { return {Code::kDataLoss, "not a sound backup: " + why}; }
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using FilePtr = std::unique_ptr<std::FILE, FileCloser>;
+
+// Reads a backup whose digest has been found right; what is wrong all the same is damage too.
+class Unpacker {
+ public:
+  Unpacker(FilePtr file, uint64_t size, std::string directory)
+      : file_(std::move(file)), left_(size), directory_(std::move(directory)) {}
+
+  Status Run() {
+    std::string magic;
+    RETURN_IF_ERROR(Read(kBackupMagic.size(), magic));
+    if (magic != kBackupMagic) {
+      return Damaged("it begins with something else");
+    }
+    while (true) {
+      std::string kind;
+      RETURN_IF_ERROR(Read(1, kind));
+      if (kind[0] == kBackupEnd) {
+        return {};
+      }
+      if (kind[0] != kBackupPart) {
+        return Damaged("a part of unknown kind");
+      }
+      RETURN_IF_ERROR(UnpackPart());
+    }
+  }
+
+ private:
+  Status Read(size_t bytes, std::string& out) {
+    if (bytes > left_) {
+      return Damaged("it ends too early");
+    }
+    out.resize(bytes);
+    if (std::fread(out.data(), 1, bytes, file_.get()) != bytes) {
+      return DiskError("reading the backup");
+    }
+    left_ -= bytes;
+    crc_ = base::Crc32c(crc_, out);
+    return {};
+  }
+
+  Status UnpackPart() {
+    crc_ = base::Crc32c(0, std::string_view(&kBackupPart, 1));
+    std::string numbers, name;
+    RETURN_IF_ERROR(Read(kPartHeaderBytes - 1, numbers));
+    const size_t name_length = static_cast<size_t>(static_cast<unsigned char>(numbers[0])) << 8 |
+                               static_cast<unsigned char>(numbers[1]);
+    const uint64_t size = kv::ReadBigEndian64(std::string_view(numbers).substr(2));
+    if (name_length == 0 || name_length > kMaxPartNameBytes) {
+      return Damaged("a part without a proper name");
+    }
+    RETURN_IF_ERROR(Read(name_length, name));
+    if (name == "." || name == ".." ||
+        name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
+      return Damaged("a part whose name is no file name");
+    }
+    return UnpackContent(directory_ + "/" + name, size);
+  }
+
+  Status UnpackContent(const std::string& path, uint64_t size) {
+    const FilePtr out(std::fopen(path.c_str(), "wbxe"));
+    if (!out) {
+      return DiskError(path);
+    }
+    std::string content;
+    for (uint64_t left = size; left > 0; left -= content.size()) {
+      RETURN_IF_ERROR(Read(std::min<uint64_t>(left, kReadBytes), content));
+      if (std::fwrite(content.data(), 1, content.size(), out.get()) != content.size()) {
+        return DiskError(path);
+      }
+    }
+    if (std::fflush(out.get()) != 0 || fsync(fileno(out.get())) != 0) {
+      return DiskError(path);
+    }
+    const uint32_t crc = crc_;
+    std::string expected;
+    RETURN_IF_ERROR(Read(kPartTrailerBytes, expected));
+    return crc == kv::ReadBigEndian32(expected) ? Status() : Damaged(path + " is not as it was");
+  }
+
+  FilePtr file_;
+  uint64_t left_;
+  const std::string directory_;
+  uint32_t crc_ = 0;
+};
+
+// Reads the file to its end; leaves it at its beginning and gives the size before the digest.
+Status CheckDigest(std::FILE* file, uint64_t size, uint64_t& content_bytes) {
+  if (size < base::Sha256::kBytes + kBackupBlockBytes ||
+      size % kBackupBlockBytes != base::Sha256::kBytes) {
+    return Damaged("its size cannot be");
+  }
+  content_bytes = size - base::Sha256::kBytes;
+  base::Sha256 digest;
+  std::string block;
+  for (uint64_t left = content_bytes; left > 0; left -= block.size()) {
+    block.resize(std::min<uint64_t>(left, kReadBytes));
+    if (std::fread(block.data(), 1, block.size(), file) != block.size()) {
+      return DiskError("reading the backup");
+    }
+    digest.Add(block);
+  }
+  block.resize(base::Sha256::kBytes);
+  if (std::fread(block.data(), 1, block.size(), file) != block.size()) {
+    return DiskError("reading the backup");
+  }
+  std::rewind(file);
+  return block == digest.Finish() ? Status() : Damaged("its digest is wrong");
+}
+
+// A cluster of its own: nobody may take it for the one that the backup was made of.
+Status ForgetIdentity(const std::string& directory) {
+  auto engine = storage::OpenRocksDbEngine(directory);
+  if (!engine.ok()) {
+    return engine.status();
+  }
+  const auto batch = (*engine)->NewBatch();
+  batch->Delete(kv::kIdentityRow);
+  batch->Delete(kv::kAlarmsRow);
+  return (*engine)->Write(*batch, storage::Durability::kSynced);
+}
+
+Status SyncFolder(const std::string& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = folder >= 0 && fsync(folder) == 0;
+  Status status = synced ? Status() : DiskError(path);
+  if (folder >= 0) {
+    close(folder);
+  }
+  return status;
+}
+
+Status Restore(FilePtr file, uint64_t content_bytes, const std::string& temporary,
+               const std::string& directory) {
+  RETURN_IF_ERROR(Unpacker(std::move(file), content_bytes, temporary).Run());
+  RETURN_IF_ERROR(ForgetIdentity(temporary));
+  RETURN_IF_ERROR(SyncFolder(temporary));
+  std::error_code error;
+  std::filesystem::rename(temporary, directory, error);
+  if (error) {
+    return {Code::kInternal, directory + ": " + error.message()};
+  }
+  return SyncFolder(std::filesystem::path(directory).parent_path().string());
+}
+
+}  // namespace
+
+Status RestoreBackup(const std::string& file, const std::string& target) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::string directory = fs::absolute(target).lexically_normal().string();
+  while (directory.size() > 1 && directory.back() == '/') {
+    directory.pop_back();
+  }
+  if (fs::exists(directory, error) && !fs::is_empty(directory, error)) {
+    return {Code::kFailedPrecondition, directory + " is not empty"};
+  }
+  FilePtr input(std::fopen(file.c_str(), "rbe"));
+  if (!input) {
+    return DiskError(file);
+  }
+  const uint64_t size = fs::file_size(file, error);
+  uint64_t content_bytes = 0;
+  RETURN_IF_ERROR(CheckDigest(input.get(), size, content_bytes));
+  const std::string temporary = directory + ".restoring";
+  fs::remove_all(temporary, error);
+  if (!fs::create_directories(temporary, error) || error) {
+    return {Code::kInternal, temporary + ": " + error.message()};
+  }
+  const Status status = Restore(std::move(input), content_bytes, temporary, directory);
+  fs::remove_all(temporary, error);
+  return status;
+}
+
+}  // namespace matricula::store

@@ -1,0 +1,81 @@
+#include "roles/kv_replica/cluster_service.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace matricula::roles {
+
+namespace errors = kv::errors;
+
+ClusterService::ClusterService(rpc::Server& server, store::ReplicaStore& store,
+                               MemberProfile profile)
+    : store_(store), profile_(std::move(profile)) {
+  AddUnary(server, "etcdserverpb.Cluster/MemberAdd", this, &ClusterService::Add);
+  AddUnary(server, "etcdserverpb.Cluster/MemberRemove", this, &ClusterService::Remove);
+  AddUnary(server, "etcdserverpb.Cluster/MemberUpdate", this, &ClusterService::Update);
+  AddUnary(server, "etcdserverpb.Cluster/MemberList", this, &ClusterService::List);
+  AddUnary(server, "etcdserverpb.Cluster/MemberPromote", this, &ClusterService::Promote);
+}
+
+void ClusterService::FillMember(etcdserverpb::Member& member) const {
+  member.set_id(store_.member_id());
+  member.set_name(profile_.name);
+  member.mutable_peerurls()->Assign(profile_.peer_urls.begin(), profile_.peer_urls.end());
+  member.mutable_clienturls()->Assign(profile_.client_urls.begin(), profile_.client_urls.end());
+}
+
+void ClusterService::List(etcdserverpb::MemberListRequest& /*request*/,
+                          rpc::Responder<etcdserverpb::MemberListResponse> responder) {
+  etcdserverpb::MemberListResponse response;
+  FillHeaderWithoutRevision(store_, *response.mutable_header());
+  FillMember(*response.add_members());
+  responder.Finish(response);
+}
+
+void ClusterService::Add(etcdserverpb::MemberAddRequest& request,
+                         rpc::Responder<etcdserverpb::MemberAddResponse> responder) {
+  const auto& urls = request.peerurls();
+  if (urls.empty() || !std::all_of(urls.begin(), urls.end(), IsMemberUrl)) {
+    responder.Fail(errors::BadMemberUrls());
+    return;
+  }
+  const auto known = [&](const std::string& url) {
+    return std::find(profile_.peer_urls.begin(), profile_.peer_urls.end(), url) !=
+           profile_.peer_urls.end();
+  };
+  responder.Fail(std::any_of(urls.begin(), urls.end(), known) ? errors::PeerUrlExists()
+                                                              : errors::NotCapable());
+}
+
+void ClusterService::Remove(etcdserverpb::MemberRemoveRequest& request,
+                            rpc::Responder<etcdserverpb::MemberRemoveResponse> responder) {
+  // Without its last member there would be no cluster.
+  responder.Fail(IsMember(request.id()) ? errors::NotEnoughStartedMembers()
+                                        : errors::MemberNotFound());
+}
+
+void ClusterService::Update(etcdserverpb::MemberUpdateRequest& request,
+                            rpc::Responder<etcdserverpb::MemberUpdateResponse> responder) {
+  responder.Fail(IsMember(request.id()) ? errors::NotCapable() : errors::MemberNotFound());
+}
+
+void ClusterService::Promote(etcdserverpb::MemberPromoteRequest& request,
+                             rpc::Responder<etcdserverpb::MemberPromoteResponse> responder) {
+  responder.Fail(IsMember(request.id()) ? errors::MemberNotLearner() : errors::MemberNotFound());
+}
+
+bool IsMemberUrl(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (text.substr(0, scheme.size()) != scheme) {
+      continue;
+    }
+    const std::string_view address = text.substr(scheme.size());
+    const size_t colon = address.rfind(':');
+    return colon != std::string_view::npos && colon > 0 && colon + 1 < address.size() &&
+           address.find_first_not_of("0123456789", colon + 1) == std::string_view::npos &&
+           address.find('/') == std::string_view::npos;
+  }
+  return false;
+}
+
+}  // namespace matricula::roles
