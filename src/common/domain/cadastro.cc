@@ -21,7 +21,7 @@ using base::Status;
 using etcdserverpb::TxnRequest;
 using etcdserverpb::TxnResponse;
 
-// Attempts of a create or an edit that finds the records changed each time.
+// Attempts of a create that finds the records changed each time.
 constexpr int kMaxAttempts = 12;
 // Between attempts, in the background, to finish a removal.
 constexpr int64_t kFinishPauseMs = 2'000;
@@ -35,14 +35,8 @@ struct Record {
   std::string Key() const { return std::string(kind.prefix) + EncodeId(id); }
 };
 
-// Where the answers of a failed create or edit stand.
-enum RecordIndex { kPedidoAt, kRecordAt, kMarkerAt };
-
-void AddRecordReads(TxnRequest& txn, const Record& record, const Pedido& pedido) {
-  AddPedidoGet(txn.mutable_failure(), pedido);
-  AddCount(txn.mutable_failure(), record.Key());
-  AddCount(txn.mutable_failure(), RemocaoKey(record.kind.name, record.id));
-}
+// Where the answers of a failed create stand.
+enum CreateIndex { kPedidoAt, kRecordAt, kMarkerAt };
 
 TxnRequest CreateTxn(const Record& record, const Pedido& pedido, int64_t lease_id) {
   TxnRequest txn;
@@ -53,7 +47,9 @@ TxnRequest CreateTxn(const Record& record, const Pedido& pedido, int64_t lease_i
   if (record.kind.name == kKindDisciplina) {
     AddPut(txn.mutable_success(), TurmaKey(record.id), EncodeTurma(Turma()));
   }
-  AddRecordReads(txn, record, pedido);
+  AddPedidoGet(txn.mutable_failure(), pedido);
+  AddCount(txn.mutable_failure(), record.Key());
+  AddCount(txn.mutable_failure(), RemocaoKey(record.kind.name, record.id));
   return txn;
 }
 
@@ -80,26 +76,29 @@ Task<Result<project::Status>> Create(Transactor& transactor, Record record, Pedi
 
 // A student or professor; nothing else depends on what is in their records.
 Task<Result<project::Status>> Edit(Transactor& transactor, Record record, Pedido pedido) {
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    Write write;
-    write.pedidos = pedido.count();
-    write.build = [&](int64_t lease_id) {
-      TxnRequest txn;
-      RequireExists(txn, record.Key());
-      AddPedido(txn, pedido, lease_id);
-      AddPut(txn.mutable_success(), record.Key(), record.value);
-      AddRecordReads(txn, record, pedido);
-      return txn;
-    };
-    const auto outcome = co_await transactor.Commit(std::move(write));
-    if (!outcome.ok()) co_return outcome.status();
-    if (outcome->applied) co_return Feito();
-    auto judged = JudgePedidoAt(outcome->response, kPedidoAt, pedido);
-    if (!judged.ok()) co_return judged.status();
-    if (*judged) co_return std::move(**judged);
-    if (CountAt(outcome->response, kRecordAt) == 0) co_return Recusa(record.kind.ausente);
-  }
-  co_return ContentionStatus();
+  int64_t revision = 0;
+  OptimisticWrite write;
+  write.pedidos = pedido.count();
+  write.add_reads = [&](Operations* reads) {
+    AddPedidoGet(reads, pedido);
+    AddGet(reads, record.Key());
+  };
+  write.judge = [&](const TxnResponse& response, int first) {
+    auto judged = JudgePedidoAt(response, first, pedido);
+    if (!judged.ok() || *judged) return judged;
+    const auto* stored = PairAt(response, first + 1);
+    if (stored == nullptr) return OptimisticWrite::Judgement(Recusa(record.kind.ausente));
+    revision = stored->mod_revision();
+    return judged;
+  };
+  write.build = [&](int64_t lease_id) {
+    TxnRequest txn;
+    RequireRevision(txn, record.Key(), revision);
+    AddPedido(txn, pedido, lease_id);
+    AddPut(txn.mutable_success(), record.Key(), record.value);
+    return txn;
+  };
+  co_return co_await RunOptimistic(transactor, std::move(write));
 }
 
 // The cap may not fall below the seats taken, so lowering it compares the counter as well.

@@ -47,7 +47,7 @@ Status UnknownOutcome(const Status& last) {
 void CheckSize(const TxnRequest& txn) {
   ENSURE(txn.compare_size() <= kMaxWriteOperations, "a write leaves room for the fence");
   ENSURE(txn.success_size() <= kMaxWriteOperations, "a write leaves room for mudanca");
-  ENSURE(txn.failure_size() <= kMaxWriteOperations, "a write leaves room for settling");
+  ENSURE(txn.failure_size() <= kMaxWriteOperations, "a write leaves room for what it nests");
 }
 
 }  // namespace
@@ -91,51 +91,93 @@ Transactor::Transactor(store::Store& store, Timer& timer, const base::Clock& clo
 Transactor::~Transactor() { Drain(); }
 
 Task<Result<Outcome>> Transactor::Commit(Write write) {
-  const std::string token = NextToken();
   Backoff backoff(*this);
-  const auto before = co_await KnownRevision();
-  if (!before.ok()) co_return before.status();
-  bool unknown = false;
   while (true) {
-    auto response = co_await Send(write, token, unknown);
+    const auto before = co_await KnownRevision();
+    if (!before.ok()) co_return before.status();
+    const std::string token = NextToken();
+    auto response = co_await Attempt(write, token);
     if (response.ok()) {
-      if (unknown && !response->succeeded()) {
-        co_return co_await Settle(std::move(*response), token, *before, backoff.deadline_ms());
-      }
       Outcome outcome;
       outcome.applied = response->succeeded();
       outcome.revision = response->header().revision();
       outcome.response = std::move(*response);
       co_return outcome;
     }
-    const Status status = response.status();
-    unknown = unknown || status.code() == Code::kOutcomeUnknown;
-    // While the outcome is unknown, no error of a later attempt can be the answer.
-    if (!unknown && !IsTransient(status.code())) co_return status;
-    if (!co_await backoff.Next()) co_return unknown ? UnknownOutcome(status) : status;
+    Status status = response.status();
+    if (status.code() == Code::kOutcomeUnknown) {
+      auto settled = co_await Settle(write, token, *before, backoff);
+      if (!settled.ok() || settled->applied) co_return settled;
+      status = Unready(status);
+    }
+    if (!IsTransient(status.code())) co_return status;
+    const bool again = co_await backoff.Next();
+    if (!again) co_return status;
   }
 }
 
-Task<Result<TxnResponse>> Transactor::Send(Write& write, const std::string& token, bool settling) {
+Task<Result<TxnResponse>> Transactor::Attempt(Write& write, const std::string& token) {
   int64_t lease_id = 0;
-  const bool fenced = !write.self_fencing;
-  if (const int ids = write.pedidos + (fenced && settling ? 1 : 0); ids > 0) {
-    const auto lease =
-        co_await Call<int64_t>([&](base::Done<int64_t> done) { lease_.Get(ids, std::move(done)); });
-    if (!lease.ok()) co_return Unready(lease.status());
+  if (write.pedidos > 0) {
+    const auto lease = co_await Lease(write.pedidos);
+    if (!lease.ok()) co_return lease.status();
     lease_id = *lease;
   }
   TxnRequest txn = write.build(lease_id);
   CheckSize(txn);
-  if (fenced) RequireAbsent(txn, CercaKey(token));
+  if (write.fence_key.empty()) RequireAbsent(txn, CercaKey(token));
   AddPut(txn.mutable_success(), std::string(kMudancaKey), EncodeMudanca(token));
-  if (settling) {
-    if (fenced) {
-      AddPut(txn.mutable_success(), CercaKey(token), std::string(kEmptyRecord), lease_id);
-      AddPut(txn.mutable_failure(), CercaKey(token), std::string(kEmptyRecord), lease_id);
-    }
-    AddGet(txn.mutable_failure(), std::string(kMudancaKey));
+  co_return co_await Send(std::move(txn), lease_id);
+}
+
+// After this the attempt with that token cannot take effect any more. Its answer ends with
+// `mudanca` as it was then.
+Task<Result<TxnResponse>> Transactor::Fence(const Write& write, const std::string& token) {
+  int64_t lease_id = 0;
+  TxnRequest txn;
+  if (write.fence_key.empty()) {
+    const auto lease = co_await Lease(1);
+    if (!lease.ok()) co_return lease.status();
+    lease_id = *lease;
+    AddPut(txn.mutable_success(), CercaKey(token), std::string(kEmptyRecord), lease_id);
+  } else {
+    AddTouch(txn.mutable_success(), write.fence_key);
   }
+  AddGet(txn.mutable_success(), std::string(kMudancaKey));
+  co_return co_await Send(std::move(txn), lease_id);
+}
+
+// Whether the attempt took effect. `before` is a revision from before it was sent.
+Task<Result<Outcome>> Transactor::Settle(const Write& write, const std::string& token,
+                                         int64_t before, Backoff& backoff) {
+  Result<TxnResponse> fenced = Status(Code::kUnavailable, "not yet asked");
+  while (!fenced.ok()) {
+    const bool again = co_await backoff.Next();
+    if (!again) co_return UnknownOutcome(fenced.status());
+    fenced = co_await Fence(write, token);
+  }
+  Outcome outcome;
+  outcome.revision = fenced->header().revision();
+  const auto* mudanca = PairAt(*fenced, fenced->responses_size() - 1);
+  const HistoryRange range{before, mudanca == nullptr ? 0 : mudanca->mod_revision()};
+  const auto found =
+      co_await FindWriter(store_, timer_, clock_, token, range, backoff.deadline_ms());
+  if (!found.ok()) co_return UnknownOutcome(found.status());
+  if (*found) {
+    outcome.applied = true;
+    outcome.revision = **found;
+  }
+  co_return outcome;
+}
+
+Task<Result<int64_t>> Transactor::Lease(int ids) {
+  const auto lease =
+      co_await Call<int64_t>([&](base::Done<int64_t> done) { lease_.Get(ids, std::move(done)); });
+  if (!lease.ok()) co_return Unready(lease.status());
+  co_return lease;
+}
+
+Task<Result<TxnResponse>> Transactor::Send(TxnRequest txn, int64_t lease_id) {
   auto response = co_await Call<TxnResponse>(
       [&](base::Done<TxnResponse> done) { store_.Txn(std::move(txn), std::move(done)); });
   if (response.ok()) {
@@ -145,25 +187,6 @@ Task<Result<TxnResponse>> Transactor::Send(Write& write, const std::string& toke
     co_return Status(Code::kUnavailable, "the lease of the request ids is gone");
   }
   co_return response;
-}
-
-// The compares failed, and from now on they always will. Either because an earlier attempt of this
-// write took effect, or because another write did and this one never will.
-Task<Result<Outcome>> Transactor::Settle(TxnResponse response, const std::string& token,
-                                         int64_t before, int64_t deadline_ms) {
-  Outcome outcome;
-  outcome.revision = response.header().revision();
-  const auto* mudanca = PairAt(response, response.responses_size() - 1);
-  const int64_t upto = mudanca == nullptr ? 0 : mudanca->mod_revision();
-  const auto found =
-      co_await FindWriter(store_, timer_, clock_, token, {before, upto}, deadline_ms);
-  if (!found.ok()) co_return UnknownOutcome(found.status());
-  if (*found) {
-    outcome.applied = true;
-    outcome.revision = **found;
-  }
-  outcome.response = std::move(response);
-  co_return outcome;
 }
 
 Task<Result<TxnResponse>> Transactor::Read(TxnRequest request) {
@@ -177,7 +200,9 @@ Task<Result<TxnResponse>> Transactor::Read(TxnRequest request) {
     }
     // A read whose answer was lost changed nothing: it is as good as unavailable.
     const Status status = Unready(response.status());
-    if (!IsTransient(status.code()) || !co_await backoff.Next()) co_return status;
+    if (!IsTransient(status.code())) co_return status;
+    const bool again = co_await backoff.Next();
+    if (!again) co_return status;
   }
 }
 

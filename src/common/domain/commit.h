@@ -16,7 +16,7 @@
 
 namespace matricula::domain {
 
-// One change of the domain, as a transaction that can be sent again.
+// One change of the domain, as a transaction that can be made anew.
 struct Write {
   // Makes the transaction, once per attempt and always the same but for `lease_id`, the lease under
   // which it is to put its pedido/ keys. Its success branch only writes. At most
@@ -24,21 +24,22 @@ struct Write {
   absl::AnyInvocable<etcdserverpb::TxnRequest(int64_t lease_id)> build;
   // How many pedido/ keys it puts.
   int pedidos = 0;
-  // True if its compares can never hold again once any attempt has taken effect, whatever others
-  // do meanwhile (it compares the mod_revision of a key that exists, and changes that key).
-  // Otherwise a fence is added: see Transactor::Commit.
-  bool self_fencing = false;
+  // How an attempt whose outcome is unknown is kept from taking effect later. Either a key whose
+  // mod_revision (not 0) it compares: that key is touched. Or empty: every attempt compares that a
+  // fence of its own, `cerca/<token>`, is absent, and that is put.
+  std::string fence_key;
 };
 
-inline constexpr int kMaxWriteOperations = store::kMaxTxnOperations - 3;
+// The rest of a transaction is the transactor's.
+inline constexpr int kMaxWriteOperations = store::kMaxTxnOperations - 2;
 
 // How a write ended.
 struct Outcome {
   bool applied = false;
   // Of the effect if applied, else of the answer.
   int64_t revision = 0;
-  // The answers to the write's `failure` operations, in order, if the last attempt took that
-  // branch; that may be so although an earlier attempt was applied. Otherwise `succeeded` is set.
+  // The store's answer; if not applied, with the answers to the write's `failure` operations. An
+  // applied write that had to be looked for in the history has none (`succeeded` is not set).
   etcdserverpb::TxnResponse response;
 };
 
@@ -55,14 +56,11 @@ class Transactor {
   Transactor(store::Store& store, Timer& timer, const base::Clock& clock, Options options);
   ~Transactor();
 
-  // Does the write and answers what truly happened. Puts `mudanca` with a token that only this
-  // write has. Unavailable is retried. If the outcome is unknown the same transaction is sent
-  // again; should its compares fail then, the history of `mudanca` tells whether an earlier attempt
-  // was it. A write that is not self-fencing also compares `cerca/<token>` absent, and puts that
-  // key in both branches when it is sent again, so that a straggling attempt cannot take effect
-  // after the answer.
-  // Errors: OutcomeUnknown (the store stayed unreachable, or the history has been compacted); any
-  // other: the write was not applied and never will be.
+  // Does the write and answers what truly happened. Every attempt puts `mudanca` with a token of
+  // its own. Unavailable is tried again. An attempt whose outcome is unknown is first fenced off,
+  // so that it cannot take effect any more; then the history of `mudanca` tells whether it has, and
+  // if not, there is another attempt. Errors: OutcomeUnknown (the store stayed unreachable, or the
+  // history has been compacted); any other: the write was not applied and never will be.
   Task<base::Result<Outcome>> Commit(Write write);
 
   // A linearizable read of one revision (or of the revision that its ranges name); retried while
@@ -107,10 +105,13 @@ class Transactor {
   void NoteRevision(int64_t revision);
   void Leave();
   Task<base::Result<int64_t>> KnownRevision();
-  Task<base::Result<etcdserverpb::TxnResponse>> Send(Write& write, const std::string& token,
-                                                     bool settling);
-  Task<base::Result<Outcome>> Settle(etcdserverpb::TxnResponse response, const std::string& token,
-                                     int64_t before, int64_t deadline_ms);
+  Task<base::Result<int64_t>> Lease(int ids);
+  Task<base::Result<etcdserverpb::TxnResponse>> Send(etcdserverpb::TxnRequest txn,
+                                                     int64_t lease_id);
+  Task<base::Result<etcdserverpb::TxnResponse>> Attempt(Write& write, const std::string& token);
+  Task<base::Result<etcdserverpb::TxnResponse>> Fence(const Write& write, const std::string& token);
+  Task<base::Result<Outcome>> Settle(const Write& write, const std::string& token, int64_t before,
+                                     Backoff& backoff);
 
   store::Store& store_;
   Timer& timer_;
@@ -132,7 +133,8 @@ class Transactor {
 template <class T>
 Detached Run(Transactor::Presence presence, Task<base::Result<T>> task, base::Done<T> done) {
   if (presence) {
-    std::move(done)(co_await task);
+    auto result = co_await task;
+    std::move(done)(std::move(result));
   } else {
     std::move(done)(Transactor::ClosedStatus());
   }

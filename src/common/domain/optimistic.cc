@@ -25,7 +25,7 @@ Task<Result<project::Status>> RunOptimistic(Transactor& transactor, OptimisticWr
     auto judged = write.judge(response, first);
     if (!judged.ok()) co_return judged.status();
     if (*judged) co_return std::move(**judged);
-    const bool touch = losses >= kLossesBeforeTouch;
+    const bool touch = losses >= kLossesBeforeTouch && !write.contended_key.empty();
     if (losses > 0 && !touch) co_await transactor.Pause(0, 2);
     Write attempt;
     attempt.pedidos = write.pedidos;

@@ -24,8 +24,8 @@ struct OptimisticWrite {
   // The compares and the success branch, according to what was judged last.
   absl::AnyInvocable<etcdserverpb::TxnRequest(int64_t lease_id)> build;
   int pedidos = 0;
-  // A key among the compares that others change all the time: touched after some losses, so that
-  // they lose too, and wait while this write tries again.
+  // A key among the compares that others may change all the time (empty: there is none). It is
+  // touched after some losses, so that they lose too, and wait while this write tries again.
   std::string contended_key;
 };
 

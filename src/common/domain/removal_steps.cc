@@ -40,14 +40,18 @@ class Finisher {
         marker_key_(RemocaoKey(kind.name, id_)) {}
 
   Task<Result<bool>> Run() {
-    if (const Status status = co_await FindMarker(); !status.ok()) co_return status;
+    Status status = co_await FindMarker();
+    if (!status.ok()) co_return status;
     if (marker_revision_ == 0) co_return false;
     const bool disciplina = kind_.name == kKindDisciplina;
-    Status status;
     if (disciplina) status = co_await CloseTurma();
     while (status.ok() && !gone_) {
       bool more = false;
-      status = disciplina ? co_await ClearRoster(&more) : co_await LeaveTurmas(&more);
+      if (disciplina) {
+        status = co_await ClearRoster(&more);
+      } else {
+        status = co_await LeaveTurmas(&more);
+      }
       if (!more) break;
     }
     if (status.ok() && !gone_) status = co_await DropMarker();
@@ -89,7 +93,8 @@ class Finisher {
     for (const auto& pair : page->kvs()) {
       const auto sigla = TurmaOfDependent(kind_, pair.key());
       if (!sigla.ok()) co_return sigla.status();
-      if (const Status status = co_await LeaveTurma(*sigla); !status.ok()) co_return status;
+      const Status status = co_await LeaveTurma(*sigla);
+      if (!status.ok()) co_return status;
       if (gone_) break;
     }
     *more = page->kvs_size() > 0;

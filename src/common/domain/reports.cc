@@ -75,7 +75,8 @@ class RelatorioReader {
     if (!found_) co_return std::optional<project::RelatorioDisciplina>();
 
     const auto& roster = ReadAt(*response, 2).kvs();
-    Status joined = co_await Join({roster.begin(), roster.end()});
+    std::vector<mvccpb::KeyValue> first_page(roster.begin(), roster.end());
+    Status joined = co_await Join(std::move(first_page));
     if (roster.size() == kRosterPage && joined.ok()) {
       PrefixReader reader(transactor_, RosterPrefix(sigla_), Values::kWithout, revision_,
                           roster.rbegin()->key());

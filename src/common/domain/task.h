@@ -12,6 +12,9 @@
 // bottom although no thread ever waits in it. A coroutine goes on wherever the step it waits for
 // is answered: on a thread of the store or of the timer, or, if the answer was there at once,
 // simply onwards, so that a loop over quick answers does not grow the stack.
+//
+// A co_await stands alone, as a statement or on the right of one `=`: g++ 12 destroys temporaries
+// twice when it stands in a conditional expression, and so it reads better anyway.
 namespace matricula::domain {
 
 // Where the one who waits and the one who answers meet; whoever comes second goes on.

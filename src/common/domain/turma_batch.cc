@@ -207,7 +207,7 @@ void TurmaBatch::AnswerWritten(const Outcome& outcome) {
     known_->turma_revision = outcome.revision;
     known_->turma.ocupadas = ocupadas_after_;
   } else {
-    known_.reset();  // it was an earlier attempt, and who knows what has happened since
+    known_.reset();  // it took long to find out, and others may have come since
   }
   for (Entry& entry : entries_) {
     const bool written = entry.fate == Fate::kWrite;

@@ -11,6 +11,7 @@
 #include "common/base/ensure.h"
 #include "common/base/mutex.h"
 #include "common/domain/commit.h"
+#include "common/domain/keys.h"
 #include "common/domain/optimistic.h"
 #include "common/domain/rules.h"
 #include "common/domain/turma_batch.h"
@@ -24,8 +25,10 @@ using etcdserverpb::TxnRequest;
 
 // Longest that a request may wait for its batch to begin.
 constexpr int64_t kMaxWaitMs = 5'000;
-// Pause after having lost to somebody who could not get in: at most 2^this.
+// Longest pause for somebody who cannot get in, as a power of two of milliseconds; and how long
+// nobody must have needed one before it is short again.
 constexpr int kMaxYieldShift = 6;
+constexpr int64_t kYieldMemoryMs = 1'000;
 
 }  // namespace
 
@@ -52,7 +55,9 @@ class TurmaQueue::Impl {
     bool driven = false;
     std::list<Queue*>::iterator idle;  // its place in idle_, if not driven
     std::optional<TurmaKnown> known;
-    int yields = 0;  // of late: losses to somebody who could not get in
+    // How long to let somebody in who cannot get in by himself: up to 2^this ms.
+    int yield_shift = 0;
+    int64_t yielded_ms = 0;  // when it was done last
   };
 
   void Enqueue(const std::string& sigla, TurmaRequest request);
@@ -61,6 +66,7 @@ class TurmaQueue::Impl {
   Task<bool> Work(Queue& queue, TurmaBatch& batch);
   Task<bool> WriteAll(Queue& queue, TurmaBatch& batch);
   Task<bool> Look(TurmaBatch& batch);
+  int64_t NextYieldMs(Queue& queue);
   Queue& FindOrAdd(const std::string& sigla) REQUIRES(mutex_);
   void Rest(Queue& queue) REQUIRES(mutex_);
 
@@ -190,6 +196,16 @@ Task<bool> TurmaQueue::Impl::Work(Queue& queue, TurmaBatch& batch) {
   co_return true;
 }
 
+// Somebody further from the store loses to this queue time and again, and says so by a touch. The
+// pause that lets him in grows until it is long enough for him, and shrinks when it was.
+int64_t TurmaQueue::Impl::NextYieldMs(Queue& queue) {
+  const int64_t now_ms = transactor_.clock().MonotonicMs();
+  if (now_ms - queue.yielded_ms > kYieldMemoryMs) queue.yield_shift = 0;
+  queue.yielded_ms = now_ms;
+  queue.yield_shift = std::min(queue.yield_shift + 1, kMaxYieldShift);
+  return int64_t{1} << queue.yield_shift;
+}
+
 // Writes the batch, and judges and writes it again as often as somebody else was quicker.
 Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
   const std::string em = FormatTime(transactor_.clock().WallMs());
@@ -199,7 +215,7 @@ Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
     const bool touch = losses >= kLossesBeforeTouch && !lost_to_touch;
     Write write;
     write.pedidos = batch.CountPedidos();
-    write.self_fencing = true;
+    write.fence_key = TurmaKey(queue.sigla);
     write.build = [&](int64_t lease_id) { return batch.Build(lease_id, em, touch); };
     const auto outcome = co_await transactor_.Commit(std::move(write));
     if (!outcome.ok()) {
@@ -207,7 +223,6 @@ Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
       co_return false;
     }
     if (outcome->applied) {
-      if (losses == 0) queue.yields /= 2;
       batch.AnswerWritten(*outcome);
       co_return true;
     }
@@ -215,10 +230,13 @@ Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
     const Status status = batch.JudgeFrom(outcome->response, touch ? 1 : 0);
     if (!status.ok()) batch.AnswerAll(status);
     if (!batch.HasWrites()) co_return true;
+    const bool was_let_in = lost_to_touch;
     lost_to_touch = before.IsTouched(*batch.known());
     if (lost_to_touch) {
-      queue.yields = std::min(queue.yields + 1, kMaxYieldShift);
-      co_await transactor_.Pause(1, int64_t{1} << queue.yields);
+      const int64_t pause_ms = NextYieldMs(queue);
+      co_await transactor_.Pause(1, pause_ms);
+    } else if (was_let_in) {
+      queue.yield_shift = std::max(queue.yield_shift - 1, 0);
     }
   }
   batch.AnswerAll(ContentionStatus());

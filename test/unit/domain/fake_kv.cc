@@ -54,11 +54,12 @@ bool InRange(const std::string& key, const std::string& first, const std::string
 const KeyValue* FakeKv::Find(const std::string& key, int64_t revision) const {
   const auto found = versions_.find(key);
   if (found == versions_.end()) return nullptr;
-  const KeyValue* newest = nullptr;
-  for (const KeyValue& pair : found->second) {
-    if (pair.mod_revision() <= revision) newest = &pair;
-  }
-  return newest == nullptr || newest->create_revision() == 0 ? nullptr : newest;
+  const auto& versions = found->second;
+  const auto later = std::upper_bound(
+      versions.begin(), versions.end(), revision,
+      [](int64_t limit, const KeyValue& pair) { return limit < pair.mod_revision(); });
+  if (later == versions.begin() || std::prev(later)->create_revision() == 0) return nullptr;
+  return &*std::prev(later);
 }
 
 std::vector<std::string> FakeKv::KeysIn(const std::string& key, const std::string& end,

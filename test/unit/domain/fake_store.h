@@ -45,17 +45,25 @@ class FakeStore final : public store::Store {
   enum class Fate { kNormal, kUnavailable, kLostApplied, kLostDropped, kLostLate };
   void NextWrite(Fate fate) { next_write_ = fate; }
 
+  // As if the server behind it were killed: what it has sent may still take effect, but nothing is
+  // answered any more.
+  void Kill() { killed_ = true; }
+
   int txns() const { return txns_; }
   int reads() const { return reads_; }
 
  private:
   Fate Draw(bool writes);
+  // Whether the server is still there to be answered; else `done` is put where it is never called.
+  template <class T>
+  bool Alive(base::Done<T>& done);
   int64_t Delay() { return scheduler_.Random(faults_.least_us, faults_.most_us); }
 
   FakeKv& kv_;
   Scheduler& scheduler_;
   Faults faults_;
   bool cut_ = false;
+  bool killed_ = false;
   Fate next_write_ = Fate::kNormal;
   int txns_ = 0;   // that would write
   int reads_ = 0;  // that only read
