@@ -7,12 +7,15 @@
 namespace matricula::day {
 
 Progress::Progress(const base::Clock& clock)
-    : clock_(clock), terminal_(isatty(STDERR_FILENO) == 1) {}
+    : clock_(clock), terminal_(isatty(STDERR_FILENO) == 1), next_ms_(NextMs()) {}
+
+int64_t Progress::NextMs() const {
+  return clock_.MonotonicMs() + (terminal_ ? kTerminalPeriodMs : kLinePeriodMs);
+}
 
 bool Progress::IsTime() {
-  const int64_t now_ms = clock_.MonotonicMs();
-  if (silent_ || now_ms < next_ms_) return false;
-  next_ms_ = now_ms + (terminal_ ? kTerminalPeriodMs : kLinePeriodMs);
+  if (silent_ || clock_.MonotonicMs() < next_ms_) return false;
+  next_ms_ = NextMs();
   return true;
 }
 
@@ -29,7 +32,7 @@ void Progress::Done(const std::string& line) {
   if (silent_) return;
   Show(line);
   if (terminal_) std::fputc('\n', stderr);
-  next_ms_ = 0;
+  next_ms_ = NextMs();
 }
 
 }  // namespace matricula::day

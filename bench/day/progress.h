@@ -26,13 +26,14 @@ class Progress {
   void Silence() { silent_ = true; }
 
  private:
+  int64_t NextMs() const;
   bool IsTime();
   void Show(const std::string& line);
 
   const base::Clock& clock_;
   const bool terminal_;
   bool silent_ = false;
-  int64_t next_ms_ = 0;
+  int64_t next_ms_;
 };
 
 }  // namespace matricula::day

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""A registration day in small, as `./dev demo` plays it in full: generated, imported by
+`matriculad ctl import`, played, audited, checked."""
+import json
+import os
+import unittest
+
+import racing
+from racing import harness
+
+SIZE = ["--students", "1500", "--classes", "190", "--seed", "7"]
+
+
+class DayTest(racing.TestCase):
+    def play(self, server, *arguments):
+        report = os.path.join(harness.temporary_directory(), "report.json")
+        self.run_program(racing.DAY, "run", "--server", server.listen, *SIZE, "--speed", "300",
+                         "--quiet", "--json", report, *arguments)
+        with open(report, encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_imported_day(self):
+        server = self.start_server()
+        folder = harness.temporary_directory()
+        self.run_program(racing.DAY, "generate", folder, *SIZE)
+        done = server.ctl("import", folder)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        report = self.play(server, "--no-load")
+        self.assertGreater(report["ok"]["enrolls"], 4000)
+        self.assertGreater(report["refused"]["não há vagas na disciplina"], 500)
+        self.assertEqual(report["unknown"], 0)
+        self.assertEqual(report["checks"]["classes"], 190)
+        self.assert_consistent(server)
+
+    def test_day_that_loads_itself(self):
+        server = self.start_server()
+        report = self.play(server)
+        self.assertEqual(report["loaded"]["records"], 1500 + 95 + 190 + 190)
+        self.assertEqual(report["loaded"]["refused"], {})
+        self.assert_consistent(server)
+
+
+if __name__ == "__main__":
+    unittest.main()

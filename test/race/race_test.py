@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Never one seat too many: 64 clients race for one class of 60 seats, and for 50 classes at once,
+with enrollments, drops, edits of vagas, and removals of students and classes mixed in. Every answer
+must be explained by one sequential order of the requests; see race.h.
+
+usage: race_test.py [--races N] [--fifty N] [--seed S]     N races of each kind
+"""
+import argparse
+import random
+import sys
+import unittest
+
+import racing
+
+options = argparse.Namespace()
+
+
+class RaceTest(racing.TestCase):
+    def race(self, runs, *arguments):
+        server = self.start_server()
+        self.run_program(racing.RACE, "--server", server.listen, "--runs", str(runs),
+                         "--seed", str(options.seed), *arguments)
+        self.assert_consistent(server)
+        self.assertEqual(server.stop(), 0)
+
+    def test_one_class(self):
+        self.race(options.races, "--classes", "1", "--requests", "8")
+
+    def test_fifty_classes(self):
+        self.race(options.fifty, "--classes", "50", "--requests", "40", "--seats", "12")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--races", type=int, default=200)
+    parser.add_argument("--fifty", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=sys.argv[:1] + rest)
