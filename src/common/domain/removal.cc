@@ -18,9 +18,11 @@ using base::Status;
 using etcdserverpb::TxnRequest;
 using etcdserverpb::TxnResponse;
 
-// Attempts of the removal in one transaction before it goes in steps, and attempts in all.
-constexpr int kWholeAttempts = 3;
-constexpr int kMaxAttempts = 12;
+// Attempts of the removal in one transaction before it goes in steps, and attempts in all. In steps
+// it is not one moment to those who race for its seats (the record is gone at once, a seat comes
+// free when its class's turn comes), so contention alone should hardly ever lead there.
+constexpr int kWholeAttempts = 20;
+constexpr int kMaxAttempts = 32;
 
 std::string RecordKey(const Kind& kind, std::string_view id) {
   return std::string(kind.prefix) + EncodeId(id);
