@@ -48,6 +48,18 @@ if(MATRICULA_SANITIZE)
   endif()
 endif()
 
+# What every test that runs our programs needs in its environment: the sanitizers' options, with the
+# noise of libraries that are not instrumented suppressed by name.
+set(MATRICULA_TEST_ENVIRONMENT "")
+if(MATRICULA_SANITIZE)
+  set(suppressions ${PROJECT_SOURCE_DIR}/test/sanitizers)
+  set(MATRICULA_TEST_ENVIRONMENT
+    "TSAN_OPTIONS=suppressions=${suppressions}/tsan.supp ignore_noninstrumented_modules=1"
+    "LSAN_OPTIONS=suppressions=${suppressions}/asan.supp print_suppressions=0"
+    "ASAN_OPTIONS=detect_stack_use_after_return=1"
+    "UBSAN_OPTIONS=suppressions=${suppressions}/ubsan.supp print_stacktrace=1")
+endif()
+
 function(matricula_module name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
@@ -67,7 +79,7 @@ function(matricula_unit_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE matricula_catch_main ${ARG_DEPS})
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT "${MATRICULA_TEST_ENVIRONMENT}")
 endfunction()
 
 function(matricula_fuzz_target name)
@@ -81,6 +93,7 @@ function(matricula_fuzz_target name)
   else()
     target_link_libraries(${name} PRIVATE matricula_corpus_main)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300
+                         ENVIRONMENT "${MATRICULA_TEST_ENVIRONMENT}")
   endif()
 endfunction()

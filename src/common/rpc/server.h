@@ -133,6 +133,8 @@ class Server {
   // Says NOT_SERVING, accepts nobody, ends bidirectional streams with UNAVAILABLE, gives the other
   // calls `grace_ms` to be answered, cancels what is left, and returns when nothing of the server
   // runs any more. Not from a handler. Handles that are still held do nothing from then on.
+  // Clients see UNAVAILABLE, or (a call that arrives in the very moment) CANCELLED; what has been
+  // answered before arrives.
   void Stop(int64_t grace_ms);
 
   ServerStats Stats() const;
