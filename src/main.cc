@@ -9,10 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include <absl/synchronization/mutex.h>
-
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/rpc/library.h"
 #include "roles/ctl/ctl.h"
 #include "roles/house.h"
 #include "roles/settings.h"
@@ -108,7 +107,6 @@ int Main(int argc, char** argv) {
 }  // namespace matricula
 
 int main(int argc, char** argv) {
-  // gRPC's Abseil aborts on lock cycles that it only suspects.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  matricula::rpc::SetUpLibraries();
   return matricula::Main(argc, argv);
 }

@@ -54,7 +54,6 @@ void SetUpLibraries() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_function(LogOfGrpc);
   google::protobuf::SetLogHandler(LogOfProtobuf);
-  KeepGrpc();
 }
 
 void KeepGrpc() {
