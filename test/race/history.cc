@@ -8,8 +8,9 @@
 namespace matricula::race {
 namespace {
 
-constexpr std::array<std::string_view, 8> kKinds = {
-    "enroll", "drop", "edit vagas", "delete class", "create class", "delete", "create", "report"};
+constexpr std::array<std::string_view, 9> kKinds = {"enroll",       "drop",         "edit vagas",
+                                                    "delete class", "create class", "delete",
+                                                    "free seat of", "create",       "report"};
 constexpr std::array<std::string_view, 9> kResults = {
     "ok",       "no seats", "already enrolled", "not enrolled", "no student",
     "no class", "too few",  "exists",           "unknown"};
@@ -19,6 +20,7 @@ std::string Argument(const Event& event) {
     case Kind::kEnroll:
     case Kind::kDrop:
     case Kind::kDeleteStudent:
+    case Kind::kFreeSeat:
     case Kind::kCreateStudent:
       return fmt::format(" student {}", event.student);
     case Kind::kEditVagas:

@@ -18,7 +18,8 @@ enum class Kind {
   kEditVagas,
   kDeleteClass,
   kCreateClass,
-  kDeleteStudent,  // the student leaves this class, too
+  kDeleteStudent,  // the student leaves this class, too,
+  kFreeSeat,       // and then the seat comes free: a student in many classes is removed in steps
   kCreateStudent,
   kReport,
 };

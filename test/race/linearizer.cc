@@ -30,8 +30,23 @@ Linearizer::Linearizer(const History& history, const ClassModel& initial, int64_
   for (size_t i = 0; i < events_.size(); ++i) {
     marks_.push_back(random_());
     if (!Optional(events_[i])) ++required_left_;
+    removal_of_.push_back(FindRemoval(i));
   }
   placed_.resize(events_.size());
+}
+
+// The removal that the event frees the seat of; the event itself if it frees none.
+size_t Linearizer::FindRemoval(size_t event) const {
+  if (events_[event].kind != Kind::kFreeSeat) return event;
+  for (size_t i = 0; i < events_.size(); ++i) {
+    const Event& other = events_[i];
+    if (other.kind == Kind::kDeleteStudent && !IsRead(other) &&
+        other.student == events_[event].student && other.start_ns == events_[event].start_ns &&
+        other.end_ns == events_[event].end_ns) {
+      return i;
+    }
+  }
+  return event;
 }
 
 Verdict Linearizer::Check() {
@@ -78,6 +93,12 @@ bool Linearizer::Search(ClassModel state, size_t first) {
   return false;
 }
 
+// A seat comes free after its own student's removal.
+bool Linearizer::Fits(const ClassModel& state, size_t event) const {
+  const size_t before = removal_of_[event];
+  return (before == event || placed_[before]) && state.Allows(events_[event]);
+}
+
 // Each read placed may let later events begin, so it goes on until nothing fits any more.
 void Linearizer::PlaceReads(const ClassModel& state, size_t& first) {
   bool again = true;
@@ -85,7 +106,7 @@ void Linearizer::PlaceReads(const ClassModel& state, size_t& first) {
     again = false;
     while (first < events_.size() && placed_[first]) ++first;
     for (const size_t i : Candidates(first)) {
-      if (IsRead(events_[i]) && state.Allows(events_[i])) {
+      if (state.IsIdle(events_[i]) && Fits(state, i)) {
         Place(i);
         again = true;
       }
@@ -142,7 +163,7 @@ std::vector<size_t> Linearizer::FittingWrites(const ClassModel& state, size_t fi
   std::vector<std::pair<Rank, size_t>> writes;
   for (const size_t i : candidates) {
     const Event& event = events_[i];
-    if (IsRead(event) || !state.Allows(event)) continue;
+    if (state.IsIdle(event) || !Fits(state, i)) continue;
     ClassModel next = state;
     next.Apply(event);
     // What must come next and is allowed to is the goal itself.

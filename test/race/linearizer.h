@@ -41,6 +41,8 @@ class Linearizer {
  private:
   void GuessOrder();
   bool Search(ClassModel state, size_t first);
+  size_t FindRemoval(size_t event) const;
+  bool Fits(const ClassModel& state, size_t event) const;
   void PlaceReads(const ClassModel& state, size_t& first);
   std::vector<size_t> Candidates(size_t first) const;
   std::vector<size_t> FittingWrites(const ClassModel& state, size_t first) const;
@@ -50,6 +52,7 @@ class Linearizer {
 
   const std::vector<Event> events_;  // by start
   const Lookahead lookahead_;
+  std::vector<size_t> removal_of_;
   std::mt19937_64 random_{1};
   std::vector<uint64_t> marks_;  // random; the placed ones xor to the name of their set
   const ClassModel initial_;

@@ -78,6 +78,7 @@ void Lookahead::Note(size_t index) {
       need(at_school, false);
       set(at_school, true);
       break;
+    case Kind::kFreeSeat:
     case Kind::kReport:
       break;
   }

@@ -49,6 +49,7 @@ int ClassModel::DistanceToEffect(const Event& event) const {
       return Missing(!exists, kNoClass);
     case Kind::kDeleteStudent:
       return Missing(at_school, kNoStudent);
+    case Kind::kFreeSeat:
     case Kind::kCreateStudent:
       return Missing(!at_school, kNoStudent);
     case Kind::kReport:
@@ -82,6 +83,10 @@ int ClassModel::DistanceToRefusal(const Event& event) const {
   return 0;
 }
 
+bool ClassModel::IsIdle(const Event& event) const {
+  return IsRead(event) || (event.kind == Kind::kFreeSeat && !leaving[event.student]);
+}
+
 void ClassModel::Apply(const Event& event) {
   if (IsRead(event)) return;
   switch (event.kind) {
@@ -97,6 +102,7 @@ void ClassModel::Apply(const Event& event) {
     case Kind::kDeleteClass:
       exists = false;
       roster.reset();
+      leaving.reset();
       break;
     case Kind::kCreateClass:
       exists = true;
@@ -104,7 +110,11 @@ void ClassModel::Apply(const Event& event) {
       break;
     case Kind::kDeleteStudent:
       enrolled_at_school.reset(event.student);
+      if (roster[event.student]) leaving.set(event.student);
       roster.reset(event.student);
+      break;
+    case Kind::kFreeSeat:
+      leaving.reset(event.student);
       break;
     case Kind::kCreateStudent:
       enrolled_at_school.set(event.student);
@@ -117,6 +127,7 @@ void ClassModel::Apply(const Event& event) {
 uint64_t ClassModel::Hash() const {
   const std::hash<Students> hash;
   uint64_t all = hash(roster);
+  all = all * 0x9E3779B97F4A7C15 + hash(leaving);
   all = all * 0x9E3779B97F4A7C15 + hash(enrolled_at_school);
   return all * 0x9E3779B97F4A7C15 + static_cast<uint64_t>(vagas) * 2 + (exists ? 1 : 0);
 }

@@ -12,6 +12,7 @@ class ClassModel {
   bool exists = false;
   int32_t vagas = 0;
   Students roster;
+  Students leaving;             // no longer on the roster, but the seat is not yet free
   Students enrolled_at_school;  // the students' own records
 
   // Whether the class, as it is now, may give the event's answer. An unknown one never allows more
@@ -19,18 +20,20 @@ class ClassModel {
   bool Allows(const Event& event) const { return DistanceTo(event) == 0; }
   // Does what an allowed event does.
   void Apply(const Event& event);
+  // Whether an allowed event leaves this class as it is.
+  bool IsIdle(const Event& event) const;
   // How far the class is from allowing the event; 0: it does.
   int DistanceTo(const Event& event) const;
   uint64_t Hash() const;
 
  private:
-  int Taken() const { return static_cast<int>(roster.count()); }
+  int Taken() const { return static_cast<int>((roster | leaving).count()); }
   int DistanceToReport(const Event& event) const;
   int DistanceToEffect(const Event& event) const;
   int DistanceToRefusal(const Event& event) const;
 };
 
-// An event that leaves everything as it is.
+// An event that leaves every class as it is.
 bool IsRead(const Event& event);
 
 }  // namespace matricula::race

@@ -236,11 +236,15 @@ void Race::OnWritten(Request request, const day::Answer& answer) {
 }
 
 // What happens to a student happens in every class.
-void Race::Note(const Request& request, const Event& event) {
+void Race::Note(const Request& request, Event event) {
   if (!IsAboutStudent(event.kind)) {
     histories_[request.turma].push_back(event);
     return;
   }
+  for (History& history : histories_) history.push_back(event);
+  const bool seats_follow = event.kind == Kind::kDeleteStudent && !IsRead(event);
+  event.kind = Kind::kFreeSeat;
+  if (!seats_follow) return;
   for (History& history : histories_) history.push_back(event);
 }
 

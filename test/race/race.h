@@ -62,7 +62,7 @@ class Race {
   void Write(Request request);
   void Read(size_t turma, bool counted);
   void OnWritten(Request request, const day::Answer& answer);
-  void Note(const Request& request, const Event& event);
+  void Note(const Request& request, Event event);
   void JudgeHistories();
   void CheckLists();
 

@@ -87,10 +87,22 @@ TEST_CASE("deleting and creating, students and the class") {
   CHECK(Judge({At(0, 1, kEnroll, kOk, 1), At(2, 3, Kind::kDeleteStudent, kOk, 1),
                Report(4, 5, 1, {1})}) == Verdict::kNo);
   CHECK(Judge({At(0, 1, kEnroll, kOk, 1), At(2, 3, Kind::kDeleteStudent, kOk, 1),
-               At(4, 5, kEnroll, kOk, 2), At(6, 7, kEnroll, Result::kSemAluno, 1)}) ==
-        Verdict::kYes);
+               At(2, 3, Kind::kFreeSeat, kOk, 1), At(4, 5, kEnroll, kOk, 2),
+               At(6, 7, kEnroll, Result::kSemAluno, 1)}) == Verdict::kYes);
   CHECK(Judge({At(0, 1, Kind::kCreateStudent, kOk, 1)}) == Verdict::kNo);
   CHECK(Judge({At(0, 1, Kind::kCreateStudent, Result::kExiste, 1)}) == Verdict::kYes);
+}
+
+TEST_CASE("a removed student's seat comes free before the removal is over") {
+  const Event enroll = At(0, 1, kEnroll, kOk, 1);
+  const Event gone = At(2, 9, Kind::kDeleteStudent, kOk, 1);
+  const Event seat = At(2, 9, Kind::kFreeSeat, kOk, 1);
+  const auto full = [](int64_t start) {
+    return At(start, start + 1, kEnroll, Result::kSemVagas, 2);
+  };
+  CHECK(Judge({enroll, gone, seat, Report(3, 4, 1, {}), full(5)}) == Verdict::kYes);
+  CHECK(Judge({enroll, gone, seat, Report(3, 4, 1, {}), full(10)}) == Verdict::kNo);
+  CHECK(Judge({enroll, gone, seat, At(3, 4, kEnroll, kOk, 2)}) == Verdict::kYes);
 }
 
 TEST_CASE("vagas may not fall below the seats taken") {
@@ -151,7 +163,7 @@ Event Answered(const ClassModel& model, Event event) {
 History RandomHistory(std::mt19937& random, ClassModel model, int count, int queue, int answer,
                       uint32_t students) {
   History history;
-  for (int tick = 0; tick < count; ++tick) {
+  for (int tick = 0; static_cast<int>(history.size()) < count; ++tick) {
     // Of a thousand requests; a few delete the class, and soon somebody makes it again.
     constexpr std::pair<Kind, int> kMix[] = {{kEnroll, 580},
                                              {kDrop, 160},
@@ -174,6 +186,11 @@ History RandomHistory(std::mt19937& random, ClassModel model, int count, int que
     event.start_ns = tick * 10 - static_cast<int64_t>(random() % (queue * 10));
     event.end_ns = tick * 10 + static_cast<int64_t>(random() % (answer * 10));
     history.push_back(event);
+    if (event.kind == Kind::kDeleteStudent && !IsRead(event)) {
+      event.kind = Kind::kFreeSeat;
+      model.Apply(event);
+      history.push_back(event);
+    }
   }
   std::shuffle(history.begin(), history.end(), random);
   return history;
