@@ -206,6 +206,13 @@ void FakeKv::Write(const std::string& key, KeyValue pair) {
   written_.push_back(key);
 }
 
+void FakeKv::Replay(const mvccpb::Event& event) {
+  KeyValue pair = event.kv();
+  if (event.type() == mvccpb::Event::DELETE) pair.set_create_revision(0);
+  revision_ = pair.mod_revision();
+  versions_[pair.key()].push_back(std::move(pair));
+}
+
 Result<etcdserverpb::RangeResponse> FakeKv::Range(const etcdserverpb::RangeRequest& request) const {
   if (request.revision() > revision_) {
     return Status(Code::kOutOfRange, "mvcc: required revision is a future revision");

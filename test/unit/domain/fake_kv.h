@@ -18,6 +18,9 @@ class FakeKv {
   base::Result<etcdserverpb::TxnResponse> Txn(const etcdserverpb::TxnRequest& request);
   base::Result<etcdserverpb::RangeResponse> Range(const etcdserverpb::RangeRequest& request) const;
 
+  // Takes over what another store tells of its history, in its order.
+  void Replay(const mvccpb::Event& event);
+
   int64_t GrantLease() {
     leases_.insert(++last_lease_);
     return last_lease_;
@@ -59,8 +62,7 @@ class FakeKv {
   int64_t last_lease_ = 700;
   int64_t revision_ = 1;
   int64_t compacted_ = 0;
-  // While a transaction runs: whether compares of nested ones see the state before it.
-  std::vector<std::string> written_;
+  std::vector<std::string> written_;  // by the transaction that runs
 };
 
 }  // namespace matricula::domain

@@ -1,14 +1,13 @@
 #include <catch2/catch.hpp>
 
 #include "bed.h"
+#include "replica_bed.h"
 
 // The rules of the portals, one by one, over each store.
 namespace matricula::domain {
 namespace {
 
-#define BEDS FakeBed
-
-TEMPLATE_TEST_CASE("records are created once", "", BEDS) {
+TEMPLATE_TEST_CASE("records are created once", "", FakeBed, ReplicaBed) {
   TestType bed;
   CHECK(bed.NovoAluno("11921BSI209", "Maycon") == "");
   CHECK(bed.NovoAluno("11921BSI209", "Outro") == "aluno já cadastrado");
@@ -23,7 +22,7 @@ TEMPLATE_TEST_CASE("records are created once", "", BEDS) {
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("only what exists is edited or removed", "", BEDS) {
+TEMPLATE_TEST_CASE("only what exists is edited or removed", "", FakeBed, ReplicaBed) {
   TestType bed;
   CHECK(bed.EditaAluno("1192", "Maycon") == "aluno não encontrado");
   CHECK(bed.EditaProfessor("1034", "Ana Lima") == "professor não encontrado");
@@ -50,7 +49,7 @@ TEMPLATE_TEST_CASE("only what exists is edited or removed", "", BEDS) {
   CHECK(bed.RemoveAluno("1192") == "aluno não encontrado");
 }
 
-TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", BEDS) {
+TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", FakeBed, ReplicaBed) {
   TestType bed;
   CHECK(bed.NovoAluno("119", "Maycon") == "matrícula deve ter pelo menos 4 caracteres");
   CHECK(bed.NovoAluno("1192", "M\x01ycon") == "nome contém caractere de controle");
@@ -69,7 +68,7 @@ TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", BEDS) {
   CHECK(bed.RawGet("mudanca") == "(absent)");
 }
 
-TEMPLATE_TEST_CASE("names with anything in them", "", BEDS) {
+TEMPLATE_TEST_CASE("names with anything in them", "", FakeBed, ReplicaBed) {
   TestType bed;
   const std::string nome = "/ % , \" ' \xF0\x9F\x8E\x93 João";
   CHECK(bed.NovoAluno(nome, nome) == "");
@@ -91,7 +90,8 @@ TEMPLATE_TEST_CASE("names with anything in them", "", BEDS) {
   CHECK(bed.RawGet("turma/" + nome) == "(absent)");
 }
 
-TEMPLATE_TEST_CASE("enrolling needs class, student, no earlier enrollment, and a seat", "", BEDS) {
+TEMPLATE_TEST_CASE("enrolling needs class, student, no earlier enrollment, and a seat", "", FakeBed,
+                   ReplicaBed) {
   TestType bed;
   CHECK(bed.Matricula("GSI010", "1192") == "disciplina não encontrada");
   bed.NovaDisciplina("GSI010", "prolog", 1);
@@ -110,7 +110,8 @@ TEMPLATE_TEST_CASE("enrolling needs class, student, no earlier enrollment, and a
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", BEDS) {
+TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", FakeBed,
+                   ReplicaBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovoAluno("1193", "Joana");
@@ -127,7 +128,7 @@ TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", B
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("a class has at most one professor", "", BEDS) {
+TEMPLATE_TEST_CASE("a class has at most one professor", "", FakeBed, ReplicaBed) {
   TestType bed;
   CHECK(bed.Docente("GSI010", "1034") == "disciplina não encontrada");
   bed.NovaDisciplina("GSI010", "prolog", 1);
@@ -148,7 +149,7 @@ TEMPLATE_TEST_CASE("a class has at most one professor", "", BEDS) {
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", BEDS) {
+TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovaDisciplina("GSI010", "prolog", 3);
   for (const char* id : {"1192", "1193"}) {
@@ -166,7 +167,7 @@ TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", BEDS) {
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", BEDS) {
+TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovoAluno("1193", "Joana");
@@ -181,7 +182,7 @@ TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", BEDS) {
   CHECK(bed.Detalha("GSI011").alunos_size() == 1);
 }
 
-TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", BEDS) {
+TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovoProfessor("1035", "Rui Melo");
@@ -195,7 +196,7 @@ TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", BEDS) {
   CHECK(bed.Docente("GSI011", "1035") == "");
 }
 
-TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", BEDS) {
+TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovaDisciplina("GSI01", "prolog", 9);
@@ -219,7 +220,7 @@ TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", BE
   CHECK(bed.Matricula("GSI01", "1192") == "");
 }
 
-TEMPLATE_TEST_CASE("reports join at read time", "", BEDS) {
+TEMPLATE_TEST_CASE("reports join at read time", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovoAluno("1192", "Maycon");
@@ -259,7 +260,8 @@ TEMPLATE_TEST_CASE("reports join at read time", "", BEDS) {
   CHECK(bed.DisciplinasDoProfessor("9999").empty());
 }
 
-TEMPLATE_TEST_CASE("a repeated request id answers ok again and changes nothing", "", BEDS) {
+TEMPLATE_TEST_CASE("a repeated request id answers ok again and changes nothing", "", FakeBed,
+                   ReplicaBed) {
   TestType bed;
   const std::string other = "identificador de pedido já usado em outra operação";
   CHECK(bed.NovoAluno("1192", "Maycon", "r1") == "");
@@ -305,7 +307,7 @@ TEMPLATE_TEST_CASE("a repeated request id answers ok again and changes nothing",
   CHECK(bed.RemoveProfessor("1034", "r12") == "");
 }
 
-TEMPLATE_TEST_CASE("a refusal is not remembered", "", BEDS) {
+TEMPLATE_TEST_CASE("a refusal is not remembered", "", FakeBed, ReplicaBed) {
   TestType bed;
   CHECK(bed.EditaAluno("1192", "Maycon", "r1") == "aluno não encontrado");
   CHECK(bed.NovoAluno("1192", "Joana") == "");
@@ -316,7 +318,7 @@ TEMPLATE_TEST_CASE("a refusal is not remembered", "", BEDS) {
   CHECK(bed.Matricula("GSI010", "1193", "r2") == "");
 }
 
-TEMPLATE_TEST_CASE("a malformed record is an error that names it", "", BEDS) {
+TEMPLATE_TEST_CASE("a malformed record is an error that names it", "", FakeBed, ReplicaBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovaDisciplina("GSI010", "prolog", 5);

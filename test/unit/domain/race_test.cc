@@ -8,6 +8,7 @@
 
 #include "bed.h"
 #include "history_check.h"
+#include "requests.h"
 
 // Whole little registration days in simulated time: several servers on one store, clients that
 // race, answers that are lost, servers that are killed. Everything comes from the seed.
@@ -20,10 +21,8 @@ struct Setting {
       : servers(static_cast<int>(chance.Random(1, 4))),
         clients(static_cast<int>(chance.Random(2, 14))),
         operations(static_cast<int>(chance.Random(20, 140))),
-        alunos(static_cast<int>(chance.Random(2, 12))),
-        disciplinas(static_cast<int>(chance.Random(1, 5))),
-        professores(static_cast<int>(chance.Random(1, 3))),
-        most_vagas(static_cast<int>(chance.Random(1, 6))),
+        sizes{static_cast<int>(chance.Random(2, 12)), static_cast<int>(chance.Random(1, 5)),
+              static_cast<int>(chance.Random(1, 3)), static_cast<int>(chance.Random(1, 6))},
         admin_percent(static_cast<int>(chance.Random(0, 40))),
         request_id_percent(static_cast<int>(chance.Random(0, 100))),
         kills(chance.Chance(30)),
@@ -40,10 +39,7 @@ struct Setting {
   int servers;
   int clients;
   int operations;
-  int alunos;
-  int disciplinas;
-  int professores;
-  int most_vagas;
+  Sizes sizes;
   int admin_percent;
   int request_id_percent;
   bool kills;
@@ -53,7 +49,11 @@ struct Setting {
 
 class Day {
  public:
-  explicit Day(uint64_t seed) : chance_(seed), setting_(chance_) {
+  explicit Day(uint64_t seed)
+      : chance_(seed),
+        setting_(chance_),
+        draw_(setting_.sizes,
+              [this](int64_t least, int64_t most) { return chance_.Random(least, most); }) {
     for (int i = 0; i < setting_.servers; ++i) AddServer();
   }
   ~Day() {
@@ -123,67 +123,11 @@ class Day {
     }
   }
 
-  std::string Aluno() { return "alu" + std::to_string(chance_.Random(1, setting_.alunos)); }
-  std::string Professor() {
-    return "prof" + std::to_string(chance_.Random(1, setting_.professores));
-  }
-  std::string Disciplina() {
-    return "dis" + std::to_string(chance_.Random(1, setting_.disciplinas));
-  }
-  std::string Nome() { return "nome" + std::to_string(chance_.Random(1, 3)); }
-  std::string Vagas() { return std::to_string(chance_.Random(1, setting_.most_vagas)); }
-
-  Request DrawAdmin() {
-    switch (chance_.Random(1, 11)) {
-      case 1:
-      case 2:
-        return {"NovoAluno", {Aluno(), Nome()}};
-      case 3:
-        return {"EditaAluno", {Aluno(), Nome()}};
-      case 4:
-        return {"RemoveAluno", {Aluno()}};
-      case 5:
-        return {"NovoProfessor", {Professor(), Nome()}};
-      case 6:
-        return {"EditaProfessor", {Professor(), Nome()}};
-      case 7:
-        return {"RemoveProfessor", {Professor()}};
-      case 8:
-      case 9:
-        return {"NovaDisciplina", {Disciplina(), Nome(), Vagas()}};
-      case 10:
-        return {"EditaDisciplina", {Disciplina(), Nome(), Vagas()}};
-      default:
-        return {"RemoveDisciplina", {Disciplina()}};
-    }
-  }
-
-  Request DrawPortal() {
-    const int64_t draw = chance_.Random(1, 100);
-    if (draw <= 50) return {"AdicionaAlunoTurma", {Disciplina(), Aluno()}};
-    if (draw <= 75) return {"RemoveAlunoTurma", {Disciplina(), Aluno()}};
-    if (draw <= 80) return {"AdicionaProfessorTurma", {Disciplina(), Professor()}};
-    if (draw <= 85) return {"RemoveProfessorTurma", {Disciplina(), Professor()}};
-    if (draw <= 88) return {"ObtemAluno", {Aluno()}};
-    if (draw <= 90) return {"ObtemTodosAlunos", {""}};
-    if (draw <= 94) return {"DetalhaDisciplina", {Disciplina()}};
-    if (draw <= 97) return {"ObtemDisciplinasAluno", {Aluno()}};
-    return {"ObtemDisciplinasProfessor", {Professor()}};
-  }
-
   // The first operations fill the store.
   Request Draw() {
     const int begun = begun_++;
-    if (begun < setting_.alunos) return {"NovoAluno", {"alu" + std::to_string(begun + 1), Nome()}};
-    if (begun < setting_.alunos + setting_.disciplinas) {
-      const int number = begun - setting_.alunos + 1;
-      return {"NovaDisciplina", {"dis" + std::to_string(number), Nome(), Vagas()}};
-    }
-    return chance_.Chance(setting_.admin_percent) ? DrawAdmin() : DrawPortal();
-  }
-
-  static bool Reads(const Request& request) {
-    return request.name.starts_with("Obtem") || request.name.starts_with("Detalha");
+    if (begun < draw_.first_requests()) return draw_.First(begun);
+    return draw_.Draw(setting_.admin_percent);
   }
 
   // One client's next operation, after a while.
@@ -193,7 +137,7 @@ class Day {
       if (begun_ >= setting_.operations) return;
       Operation operation;
       operation.request = Draw();
-      operation.reads = Reads(operation.request);
+      operation.reads = IsRead(operation.request);
       if (!operation.reads && chance_.Chance(setting_.request_id_percent)) {
         operation.request_id = "r" + std::to_string(begun_);
       }
@@ -214,7 +158,11 @@ class Day {
     host_of_.push_back(&host);
     ++waiting_;
     if (operation.reads) {
-      Read(host.server, operation.request, index);
+      DispatchRead(host.server, operation.request, [this, index](base::Result<std::string> text) {
+        Finish(index, text.ok() ? Operation::End::kOk : Operation::End::kError,
+               text.ok() ? *text : text.status().ToString());
+        Next();
+      });
     } else {
       Write(host.server, operation, index, retries);
     }
@@ -250,78 +198,6 @@ class Day {
     Dispatch(server, operation.request, operation.request_id, std::move(done));
   }
 
-  static void Dispatch(Server& server, const Request& request, const std::string& id, Answer done) {
-    const auto& name = request.name;
-    const auto& a = request.arguments;
-    auto& cadastro = server.cadastro;
-    if (name == "NovoAluno") return cadastro.NovoAluno(MakeAluno(a[0], a[1]), id, std::move(done));
-    if (name == "EditaAluno") {
-      return cadastro.EditaAluno(MakeAluno(a[0], a[1]), id, std::move(done));
-    }
-    if (name == "RemoveAluno") return cadastro.RemoveAluno(a[0], id, std::move(done));
-    if (name == "NovoProfessor") {
-      return cadastro.NovoProfessor(MakeProfessor(a[0], a[1]), id, std::move(done));
-    }
-    if (name == "EditaProfessor") {
-      return cadastro.EditaProfessor(MakeProfessor(a[0], a[1]), id, std::move(done));
-    }
-    if (name == "RemoveProfessor") return cadastro.RemoveProfessor(a[0], id, std::move(done));
-    if (name == "RemoveDisciplina") return cadastro.RemoveDisciplina(a[0], id, std::move(done));
-    if (name.ends_with("Disciplina")) {
-      auto disciplina = MakeDisciplina(a[0], a[1], std::stoi(a[2]));
-      if (name[0] == 'N') return cadastro.NovaDisciplina(disciplina, id, std::move(done));
-      return cadastro.EditaDisciplina(disciplina, id, std::move(done));
-    }
-    const auto par = Par(a[0], a[1]);
-    if (name == "AdicionaAlunoTurma") return server.turmas.AdicionaAluno(par, id, std::move(done));
-    if (name == "RemoveAlunoTurma") return server.turmas.RemoveAluno(par, id, std::move(done));
-    if (name == "AdicionaProfessorTurma") {
-      return server.docentes.AdicionaProfessor(par, id, std::move(done));
-    }
-    server.docentes.RemoveProfessor(par, id, std::move(done));
-  }
-
-  void Read(Server& server, const Request& request, size_t index) {
-    const std::string& id = request.arguments[0];
-    if (request.name == "ObtemAluno") {
-      return server.cadastro.ObtemAluno(id, TextDone<project::Aluno>(index));
-    }
-    if (request.name == "DetalhaDisciplina") {
-      return server.reports.DetalhaDisciplina(id, TextDone<project::RelatorioDisciplina>(index));
-    }
-    if (request.name == "ObtemTodosAlunos") {
-      return Pull<project::Aluno>(server.cadastro.ObtemTodosAlunos(), index, "");
-    }
-    if (request.name == "ObtemDisciplinasAluno") {
-      return Pull<project::ResumoDisciplina>(server.reports.ObtemDisciplinasAluno(id), index, "");
-    }
-    Pull<project::RelatorioDisciplina>(server.reports.ObtemDisciplinasProfessor(id), index, "");
-  }
-
-  template <class T>
-  base::Done<T> TextDone(size_t index) {
-    return [this, index](base::Result<T> result) {
-      Read(index, result.status(), result.ok() ? Text(*result) : "");
-    };
-  }
-
-  void Read(size_t index, const base::Status& status, std::string text) {
-    Finish(index, status.ok() ? Operation::End::kOk : Operation::End::kError,
-           status.ok() ? std::move(text) : status.ToString());
-    Next();
-  }
-
-  template <class T>
-  void Pull(std::shared_ptr<Cursor<T>> cursor, size_t index, std::string so_far) {
-    cursor->NextPage([this, cursor, index, so_far](base::Result<std::vector<T>> page) mutable {
-      if (!page.ok() || page->empty()) return Read(index, page.status(), std::move(so_far));
-      for (const T& item : *page) so_far += (so_far.empty() ? "" : "; ") + Text(item);
-      // The next call comes from another stack, as it would from a stream.
-      chance_.AfterUs(chance_.Random(0, 3'000),
-                      [this, cursor, index, so_far] { Pull<T>(cursor, index, so_far); });
-    });
-  }
-
   // No more faults; what a killed server has left in the middle is finished.
   void Quiet() {
     for (auto& host : servers_) host->store.faults() = Faults();
@@ -342,6 +218,7 @@ class Day {
 
   Scheduler chance_;
   const Setting setting_;
+  RequestDraw draw_;
   FakeKv kv_;
   std::vector<std::unique_ptr<Host>> servers_;
   std::vector<Operation> operations_;
