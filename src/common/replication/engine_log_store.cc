@@ -140,13 +140,12 @@ Result<uint64_t> EngineLogStore::NewIncarnation() {
 Status EngineLogStore::Write(const std::optional<raft::HardState>& hard_state,
                              std::span<const raft::Entry> entries) {
   const auto batch = engine_.NewBatch();
-  const LogDescription before = description_;
+  const bool shorter = !entries.empty() && entries.back().index < description_.last;
   if (!entries.empty()) TruncateFrom(*batch, entries.front().index);
   Append(*batch, entries);
-  if (MutantIs(53) && description_.last < before.last) {
-    std::swap(description_, const_cast<LogDescription&>(before));
-  }
-  return Commit(*batch, hard_state);
+  const bool forgets_state = MutantIs(54) && !entries.empty();
+  const bool describes = !(MutantIs(53) && shorter);
+  return Commit(*batch, forgets_state ? std::nullopt : hard_state, describes);
 }
 
 Status EngineLogStore::Reset(raft::Index index, raft::Term term,
@@ -208,9 +207,9 @@ void EngineLogStore::Append(storage::WriteBatch& batch, std::span<const raft::En
 
 // The description goes last: it never names an entry that a torn batch left out.
 Status EngineLogStore::Commit(storage::WriteBatch& batch,
-                              const std::optional<raft::HardState>& hard_state) {
+                              const std::optional<raft::HardState>& hard_state, bool describes) {
   if (hard_state) description_.hard_state = *hard_state;
-  batch.Put(kDescriptionKey, EncodeDescription(description_));
+  if (describes) batch.Put(kDescriptionKey, EncodeDescription(description_));
   return engine_.Write(batch, WriteDurability());
 }
 

@@ -71,7 +71,8 @@ class EngineLogStore final : public LogStore {
   // These change what is known in memory, and put the same change into the batch.
   void TruncateFrom(storage::WriteBatch& batch, raft::Index from);
   void Append(storage::WriteBatch& batch, std::span<const raft::Entry> entries);
-  base::Status Commit(storage::WriteBatch& batch, const std::optional<raft::HardState>& hard_state);
+  base::Status Commit(storage::WriteBatch& batch, const std::optional<raft::HardState>& hard_state,
+                      bool describes = true);
 
   storage::Engine& engine_;
   LogDescription description_;

@@ -7,7 +7,7 @@
 //   50  the applied index is saved apart from the data it stands for
 //   51  an acknowledgement leaves before the log is synced
 //   52  a snapshot leaves one table of the state machine out
-//   53  a log that has become shorter is still described by its old end
+//   53  a log that becomes shorter is not described anew
 //   54  the hard state is not written when there are entries
 //   55  a snapshot is installed without its configuration
 //   56  recovery believes an entry whose checksum is wrong

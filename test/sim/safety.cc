@@ -1,0 +1,100 @@
+#include "test/sim/safety.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace matricula::sim {
+
+using raft::Index;
+using raft::NodeId;
+using raft::Term;
+
+void Safety::OnStanding(const Replica& replica, const raft::Standing& standing) {
+  if (standing.role != raft::Role::kLeader) return;
+  ++checks_;
+  const auto [leader, first] = leaders_.emplace(standing.term, replica.id());
+  if (leader->second != replica.id()) {
+    return world_.Fail(fmt::format("two leaders in term {}: {} and {}", standing.term.value(),
+                                   leader->second.value(), replica.id().value()));
+  }
+  if (first) {
+    ++elections_;
+    CheckCompleteness(replica, standing.term);
+  }
+}
+
+// Entries of earlier terms that were committed by now. Once a later leader is at work it may commit
+// such entries that this one need not have, so then there is nothing to check.
+void Safety::CheckCompleteness(const Replica& leader, Term term) {
+  if (leaders_.rbegin()->first > term) return;
+  const replication::EngineLogStore& log = *leader.log();
+  for (Index index = log.FirstIndex(); index <= truth_.last(); ++index) {
+    const auto committed = truth_.TermAt(index);
+    if (!committed || *committed >= term) continue;
+    ++checks_;
+    if (log.TermAt(index) != committed) {
+      return world_.Fail(fmt::format("replica {} leads in term {} without entry {} of term {}",
+                                     leader.id().value(), term.value(), index.value(),
+                                     committed->value()));
+    }
+  }
+}
+
+bool Safety::IsOnQuorum(const raft::ConfState& conf, Index index, Term term) const {
+  const auto majority_of = [&](const std::vector<NodeId>& voters) {
+    const auto holders = std::count_if(voters.begin(), voters.end(), [&](NodeId id) {
+      const auto replica = replicas_.find(id);
+      return replica != replicas_.end() && replica->second->HoldsDurably(index, term);
+    });
+    return static_cast<size_t>(holders) > voters.size() / 2;
+  };
+  return majority_of(conf.voters) && (conf.outgoing.empty() || majority_of(conf.outgoing));
+}
+
+// Whatever the leader's configuration is now, the commit may have been decided under the one
+// before.
+void Safety::AfterOutput(const Replica& replica) {
+  const raft::Core& core = replica.driver()->core();
+  Seen& seen = seen_[replica.id()];
+  if (replica.leads() && core.commit() > seen.commit) {
+    ++checks_;
+    const auto term = replica.log()->TermAt(core.commit());
+    if (term && !IsOnQuorum(core.conf(), core.commit(), *term) &&
+        !IsOnQuorum(seen.conf, core.commit(), *term)) {
+      world_.Fail(fmt::format(
+          "replica {} has committed entry {} of term {}, which is not durable on a quorum",
+          replica.id().value(), core.commit().value(), term->value()));
+    }
+  }
+  if (seen.commit != core.commit() || seen.conf != core.conf()) {
+    seen = {core.commit(), core.conf()};
+  }
+}
+
+void Safety::CompareLogs() {
+  std::vector<const Replica*> up;
+  for (const auto& [id, replica] : replicas_) {
+    if (replica->up() && !replica->damaged()) up.push_back(replica.get());
+  }
+  if (up.size() < 2) return;
+  random_.Shuffle(up);
+  Compare(*up[0], *up[1]);
+}
+
+// Where two logs have an entry of the same index and term, they are the same up to there.
+void Safety::Compare(const Replica& a, const Replica& b) {
+  const Index first = std::max(a.log()->FirstIndex(), b.log()->FirstIndex());
+  Index last = std::min(a.log()->LastIndex(), b.log()->LastIndex());
+  while (last >= first && a.log()->TermAt(last) != b.log()->TermAt(last)) last = last - 1;
+  if (last < first) return;
+  ++checks_;
+  constexpr uint64_t kCompared = 50;
+  const Index from = last - first > kCompared ? last - kCompared : first;
+  if (a.log()->Read(from, last, SIZE_MAX) != b.log()->Read(from, last, SIZE_MAX)) {
+    world_.Fail(fmt::format("the logs of {} and {} agree at {}, but not before", a.id().value(),
+                            b.id().value(), last.value()));
+  }
+}
+
+}  // namespace matricula::sim

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "test/sim/replica.h"
+
+namespace matricula::sim {
+
+using Replicas = std::map<raft::NodeId, std::unique_ptr<Replica>>;
+
+// Watches over what the protocol promises about elections and logs (thesis figure 3.2), by looking
+// into all replicas at once, which no replica can.
+class Safety {
+ public:
+  Safety(World& world, const Truth& truth, const Replicas& replicas)
+      : world_(world), truth_(truth), replicas_(replicas), random_(world.random().Fork()) {}
+
+  // Election safety: one leader a term. Leader completeness: it has all that was committed before.
+  void OnStanding(const Replica& replica, const raft::Standing& standing);
+  // What is committed is on the synced disks of a quorum.
+  void AfterOutput(const Replica& replica);
+  // Log matching, for one pair of replicas.
+  void CompareLogs();
+
+  uint64_t checks() const { return checks_; }
+  uint64_t elections() const { return elections_; }
+
+ private:
+  void CheckCompleteness(const Replica& leader, raft::Term term);
+  bool IsOnQuorum(const raft::ConfState& conf, raft::Index index, raft::Term term) const;
+  void Compare(const Replica& a, const Replica& b);
+
+  struct Seen {
+    raft::Index commit;
+    raft::ConfState conf;
+  };
+
+  World& world_;
+  const Truth& truth_;
+  const Replicas& replicas_;
+  Random random_;
+  std::map<raft::Term, raft::NodeId> leaders_;
+  std::map<raft::NodeId, Seen> seen_;
+  uint64_t checks_ = 0;
+  uint64_t elections_ = 0;
+};
+
+}  // namespace matricula::sim
