@@ -14,6 +14,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -140,8 +142,7 @@ void EtcdMember::Launch() {
 bool EtcdMember::WaitUntilServing() {
   const auto deadline = std::chrono::steady_clock::now() + kStartTimeout;
   while (std::chrono::steady_clock::now() < deadline) {
-    if (waitpid(pid_, nullptr, WNOHANG) != 0) {
-      pid_ = -1;
+    if (!Running()) {
       return false;
     }
     if (Serves(address())) {
@@ -150,6 +151,19 @@ bool EtcdMember::WaitUntilServing() {
     std::this_thread::sleep_for(kPause);
   }
   return false;
+}
+
+bool EtcdMember::Running() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) != 0) {
+    pid_ = -1;
+  }
+  return pid_ > 0;
+}
+
+std::string EtcdMember::LogTail(size_t bytes) const {
+  std::ifstream file(directory_.path() + "/log");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return text.size() > bytes ? text.substr(text.size() - bytes) : text;
 }
 
 void EtcdMember::Kill() {

@@ -47,6 +47,11 @@ class EtcdMember {
   void Pause();     // SIGSTOP
   void Continue();  // SIGCONT
 
+  // Whether the process runs; false also if it ended by itself.
+  bool Running();
+  // The last of what it has logged.
+  std::string LogTail(size_t bytes) const;
+
   std::string address() const { return "127.0.0.1:" + std::to_string(plan_.client_port); }
   int port() const { return plan_.client_port; }
 

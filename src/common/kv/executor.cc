@@ -82,7 +82,6 @@ Outcome Executor::Txn(const etcdserverpb::TxnRequest& request) {
 // Only forbids reads below the revision; cleaning up follows piece by piece (cleaner.h).
 Outcome Executor::Compact(const etcdserverpb::CompactionRequest& request) {
   if (request.revision() <= compaction_.revision) return Refused(errors::Compacted());
-  if (request.revision() <= 0) return Refused(errors::Compacted());
   if (request.revision() > pending_.revision()) return Refused(errors::FutureRevision());
   // What stood at the old revision itself was spared, and must be looked at again.
   compaction_.cleaned =

@@ -9,8 +9,9 @@ using base::MutexLock;
 namespace {
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
-// Far enough for anybody, and no sum with a clock overflows.
-constexpr int64_t kLongest_s = INT64_MAX / kNsPerSecond / 2;
+// The longest that is granted. No sum with the clock of a machine up for less than seven years
+// overflows.
+constexpr int64_t kLongest_s = 9'000'000'000;
 
 int64_t ToNs(int64_t ttl_s) { return std::min(ttl_s, kLongest_s) * kNsPerSecond; }
 

@@ -1,5 +1,8 @@
 #include "common/kv/mvcc.h"
 
+#include "common/base/crc32c.h"
+
+#include <algorithm>
 #include <string>
 
 #include "common/base/ensure.h"
@@ -239,7 +242,10 @@ Result<etcdserverpb::HashKVResponse> Mvcc::HashKvNow(int64_t asked) const {
   if (asked > 0 && asked <= compacted) return errors::Compacted();
   if (asked > current) return errors::FutureRevision();
   if (current < compacted) return HashKvNow(asked);  // both have moved on meanwhile
-  const auto hash = kv::HashKv(engine_, *snapshot, asked <= 0 ? current : asked, compacted);
+  // Below zero there is nothing, and no error either.
+  const auto hash = asked < 0
+                        ? Result<uint32_t>(base::Crc32c(0, "key"))
+                        : kv::HashKv(engine_, *snapshot, asked == 0 ? current : asked, compacted);
   if (!hash.ok()) return hash.status();
   etcdserverpb::HashKVResponse response;
   response.mutable_header()->set_revision(current);

@@ -83,6 +83,7 @@ void SortBy(KeyValues& pairs, bool descending, Less less) {
 void Sort(const RangeRequest& request, KeyValues& pairs) {
   const bool by_key = request.sort_target() == RangeRequest::KEY;
   if (request.sort_order() == RangeRequest::NONE && by_key) return;
+  if (!RangeRequest::SortOrder_IsValid(request.sort_order())) return;  // an order of the future
   const bool descending = request.sort_order() == RangeRequest::DESCEND;
   switch (request.sort_target()) {
     case RangeRequest::VERSION:

@@ -77,7 +77,7 @@ struct State {
 };
 
 struct Compaction {
-  int64_t revision = -1;  // reads below are refused; -1: there was none
+  int64_t revision = -1;  // reads below are refused; -1: there was none, though 0 can be one
   Revision cleaned;       // rows of changes below have been cleaned up after
   bool finished = true;   // everything up to `revision` has been
 };

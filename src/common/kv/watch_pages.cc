@@ -29,8 +29,7 @@ Status ChangePage::ReadEntries(int64_t from, int64_t through) {
       last_revision_ = entries_.back().revision.main;
       return {};
     }
-    entries_.push_back(
-        {change.revision, change.tombstone, !change.replaces.has_value(), std::string(change.key)});
+    entries_.push_back({change.revision, change.tombstone, std::string(change.key)});
   }
   return walk.status();
 }
@@ -49,7 +48,8 @@ Status ChangePage::Load(const Entry& entry, bool with_previous, int64_t compacte
     FillKeyValue(entry.key, *version, pair);
   }
   const int64_t before = entry.revision.main - 1;
-  if (!with_previous || entry.creates || before < compacted_revision) return {};
+  const bool creates = pair.create_revision() == pair.mod_revision();
+  if (!with_previous || creates || before < compacted_revision) return {};
   EngineView view(*engine_, before, snapshot_);
   const auto previous = view.Find(entry.key);
   if (!previous.ok()) return previous.status();

@@ -27,7 +27,6 @@ class ChangePage {
   struct Entry {
     Revision revision;
     bool tombstone = false;
-    bool creates = false;  // the key did not exist before
     std::string key;
   };
 
@@ -35,7 +34,8 @@ class ChangePage {
   // Every change up to here has been seen.
   int64_t last_revision() const { return last_revision_; }
 
-  // Fills an event; `with_previous`: and what was there before, unless that is compacted away.
+  // Fills an event; `with_previous`: and what was there before the transaction, unless that is
+  // compacted away, or the key began a new life.
   base::Status Load(const Entry& entry, bool with_previous, int64_t compacted_revision,
                     mvccpb::Event& event) const;
 

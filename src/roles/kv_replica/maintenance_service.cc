@@ -14,8 +14,7 @@ namespace errors = kv::errors;
 
 namespace {
 
-// As Go's protobuf prints it: without what is zero, and with a blank at the end. Scripts look for
-// it.
+// As Go's protobuf prints it: without what is zero, and with a blank at the end. Scripts look for it.
 std::string Describe(const etcdserverpb::AlarmMember& alarm) {
   std::string text;
   if (alarm.memberid() != 0) {

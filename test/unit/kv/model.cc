@@ -205,7 +205,9 @@ Model::Rows Model::RowsAfterCleanUp() const {
 
 void Model::Write(const std::string& key, Version version) {
   mvccpb::Event& event = events_.emplace_back();
-  if (const Version* before = At(key, revision_)) *event.mutable_prev_kv() = Pair(key, *before);
+  const Version* before = At(key, revision_);
+  const bool creates = version.create == revision_ + 1;
+  if (before != nullptr && !creates) *event.mutable_prev_kv() = Pair(key, *before);
   version.mod = {revision_ + 1, sub_++};
   event.set_type(version.tombstone ? mvccpb::Event::DELETE : mvccpb::Event::PUT);
   *event.mutable_kv() = Pair(key, version);
@@ -346,7 +348,7 @@ Outcome Model::Apply(const Command& command) {
   }
   if (command.has_compaction()) {
     const int64_t to = command.compaction().revision();
-    if (to <= std::max<int64_t>(compacted_, 0)) return {errors::Compacted(), {}};
+    if (to <= compacted_) return {errors::Compacted(), {}};
     if (to > revision_) return {errors::FutureRevision(), {}};
     compacted_ = to;
     etcdserverpb::CompactionResponse response;

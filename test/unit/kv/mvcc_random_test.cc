@@ -103,7 +103,7 @@ class Run {
       return;
     }
     REQUIRE(hash.ok());
-    REQUIRE(hash->hash() == model_.HashKv(at <= 0 ? model_.revision() : at));
+    REQUIRE(hash->hash() == model_.HashKv(at == 0 ? model_.revision() : at));
     REQUIRE(hash->compact_revision() == model_.compacted());
   }
 

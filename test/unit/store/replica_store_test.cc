@@ -2,12 +2,12 @@
 
 #include <catch2/catch.hpp>
 #include <condition_variable>
-#include <future>
 #include <mutex>
 
 #include "common/storage/memory_engine.h"
 #include "common/storage/rocksdb_engine.h"
 #include "test/unit/storage/temporary_directory.h"
+#include "test/unit/store/waiting.h"
 
 namespace matricula::store {
 namespace {
@@ -19,15 +19,6 @@ using etcdserverpb::RangeRequest;
 using etcdserverpb::TxnRequest;
 using etcdserverpb::WatchCreateRequest;
 using etcdserverpb::WatchResponse;
-
-// Starts an operation and waits for its end.
-template <class T, class Start>
-base::Result<T> Wait(Start start) {
-  std::promise<base::Result<T>> promise;
-  auto future = promise.get_future();
-  start([&promise](base::Result<T> result) { promise.set_value(std::move(result)); });
-  return future.get();
-}
 
 struct Fixture {
   explicit Fixture(ReplicaStore::Options options = {}) {
