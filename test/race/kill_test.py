@@ -45,6 +45,7 @@ class KillTest(racing.TestCase):
                 self.assert_consistent(server)
         racer.stdin.close()
         listener.join()
+        racer.stdout.close()
         print(said[0], "slowest start: %.2f s" % slowest_s, flush=True)
         self.assertEqual(racer.wait(), 0, said[0])
         self.assert_consistent(server)

@@ -37,14 +37,8 @@ Linearizer::Linearizer(const History& history, const ClassModel& initial, int64_
 
 // The removal that the event frees the seat of; the event itself if it frees none.
 size_t Linearizer::FindRemoval(size_t event) const {
-  if (events_[event].kind != Kind::kFreeSeat) return event;
   for (size_t i = 0; i < events_.size(); ++i) {
-    const Event& other = events_[i];
-    if (other.kind == Kind::kDeleteStudent && !IsRead(other) &&
-        other.student == events_[event].student && other.start_ns == events_[event].start_ns &&
-        other.end_ns == events_[event].end_ns) {
-      return i;
-    }
+    if (IsSeatOf(events_[event], events_[i])) return i;
   }
   return event;
 }

@@ -53,7 +53,7 @@ int Run(Flags flags) {
   day::Random random(flags.race.seed);
   std::printf("seed %llu\n", static_cast<unsigned long long>(flags.race.seed));
   std::fflush(stdout);
-  const std::string name = fmt::format("C{:x}-", clock.WallMs() % 0x10000000);
+  const std::string name = fmt::format("C{:x}-{:x}-", clock.WallMs() % 0x1000000, getpid());
   RaceResult sum;
   int64_t races = 0;
   for (; flags.until_eof ? !InputEnded() : races < flags.runs; ++races) {

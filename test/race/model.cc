@@ -19,6 +19,12 @@ bool TakesEffect(const Event& event) {
 
 bool IsRead(const Event& event) { return event.kind == Kind::kReport || !TakesEffect(event); }
 
+bool IsSeatOf(const Event& seat, const Event& removal) {
+  return seat.kind == Kind::kFreeSeat && removal.kind == Kind::kDeleteStudent && !IsRead(removal) &&
+         seat.student == removal.student && seat.start_ns == removal.start_ns &&
+         seat.end_ns == removal.end_ns;
+}
+
 // A distance of 0 is what `Allows` means; how the others compare only guides the search for an
 // order. What is wrong with the class itself weighs more than what is wrong with one student.
 int ClassModel::DistanceTo(const Event& event) const {

@@ -35,5 +35,8 @@ class ClassModel {
 
 // An event that leaves every class as it is.
 bool IsRead(const Event& event);
+// Whether `seat` is the seat (kFreeSeat) of the student whom `removal` removes: it comes free
+// later.
+bool IsSeatOf(const Event& seat, const Event& removal);
 
 }  // namespace matricula::race

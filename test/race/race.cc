@@ -23,14 +23,21 @@ constexpr int64_t kIdleNs = 50'000'000;
 constexpr int64_t kMostSteps = 50'000;
 constexpr size_t kMostViolations = 3;
 
-// Shares before chance has changed them.
-constexpr std::pair<Kind, double> kMix[] = {{Kind::kEnroll, 55},       {Kind::kDrop, 18},
-                                            {Kind::kReport, 12},       {Kind::kEditVagas, 5},
-                                            {Kind::kDeleteStudent, 4}, {Kind::kCreateStudent, 4},
-                                            {Kind::kDeleteClass, 0.5}, {Kind::kCreateClass, 1.5}};
+// Shares before chance has changed them: what students do, and what the office does.
+constexpr std::pair<Kind, double> kStudentsMix[] = {
+    {Kind::kEnroll, 55}, {Kind::kDrop, 18}, {Kind::kReport, 12}};
+constexpr std::pair<Kind, double> kOfficeMix[] = {{Kind::kEditVagas, 5},
+                                                  {Kind::kDeleteStudent, 4},
+                                                  {Kind::kCreateStudent, 4},
+                                                  {Kind::kDeleteClass, 0.5},
+                                                  {Kind::kCreateClass, 1.5}};
+// In some races the office is busy, in others it hardly gets in the students' way.
+constexpr double kOfficeDiligence[] = {0.05, 0.3, 1};
 
 std::vector<std::pair<Kind, double>> DrawMix(day::Random& random) {
-  std::vector<std::pair<Kind, double>> mix(std::begin(kMix), std::end(kMix));
+  std::vector<std::pair<Kind, double>> mix(std::begin(kStudentsMix), std::end(kStudentsMix));
+  const double diligence = kOfficeDiligence[random.Below(std::size(kOfficeDiligence))];
+  for (const auto& [kind, share] : kOfficeMix) mix.emplace_back(kind, share * diligence);
   double all = 0;
   for (auto& [kind, share] : mix) {
     share *= 0.3 + 1.4 * random.Fraction();

@@ -133,7 +133,8 @@ bool Possible(const History& history, const ClassModel& initial) {
     for (size_t i = 0; fits && i < order.size(); ++i) {
       const Event& event = history[order[i]];
       for (size_t j = i + 1; j < order.size(); ++j) {
-        fits = fits && history[order[j]].end_ns >= event.start_ns;
+        fits = fits && history[order[j]].end_ns >= event.start_ns &&
+               !IsSeatOf(event, history[order[j]]);
       }
       fits = fits && model.Allows(event);
       model.Apply(event);
