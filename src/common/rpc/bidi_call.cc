@@ -94,13 +94,19 @@ SendResult BidiCall::Send(const google::protobuf::MessageLite& message) {
   const bool fits =
       queue_.size() < kMaxQueuedMessages && queued_bytes_ + bytes.Length() <= kMaxQueuedBytes;
   if (!empty && !fits) return SendResult::kFull;
-  if (!core_->ReserveQueued(bytes.Length())) return SendResult::kFull;
+  if (!core_->ReserveQueued(bytes.Length(), /*force=*/empty)) {
+    starved_ = true;
+    return SendResult::kFull;
+  }
+  starved_ = false;
   Enqueue(std::move(bytes));
   Advance();
   return SendResult::kQueued;
 }
 
 bool BidiCall::Writable() const {
+  // What all streams share may stay used up for long; an empty queue always takes a message.
+  if (starved_) return queue_.empty() && !writing_;
   return queue_.size() <= kMaxQueuedMessages / 2 && queued_bytes_ <= kMaxQueuedBytes / 2;
 }
 

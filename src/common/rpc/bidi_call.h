@@ -66,6 +66,7 @@ class BidiCall final : public StreamCall {
   std::unique_ptr<google::protobuf::Message> message_;  // of the loop
   size_t message_bytes_ = 0;
   bool reading_ GUARDED_BY(mutex_) = false;
+  bool starved_ GUARDED_BY(mutex_) = false;  // the last message found no room among all streams
   TwoWayStream::Received received_ GUARDED_BY(mutex_);
   Continuation writable_ GUARDED_BY(mutex_);
   MemberTag<BidiCall, &BidiCall::OnRead> read_tag_{this};

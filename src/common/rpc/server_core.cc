@@ -55,9 +55,9 @@ void ServerCore::Report(const RegisteredMethod& method, base::Code code, int64_t
   options_.observer->OnCallEnd(method.name(), code, options_.clock->MonotonicNs() - start_ns);
 }
 
-bool ServerCore::ReserveQueued(size_t bytes) {
+bool ServerCore::ReserveQueued(size_t bytes, bool force) {
   const size_t before = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (before + bytes <= options_.max_queued_bytes) return true;
+  if (force || before + bytes <= options_.max_queued_bytes) return true;
   ReleaseQueued(bytes);
   return false;
 }

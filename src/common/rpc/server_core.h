@@ -75,8 +75,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   void Track(BidiCall* call) { bidi_calls_.insert(call); }
   void Untrack(BidiCall* call) { bidi_calls_.erase(call); }
 
-  // Takes `bytes` of what all bidirectional streams together may have queued. Any thread.
-  bool ReserveQueued(size_t bytes);
+  // Takes `bytes` of what all bidirectional streams together may have queued; `force`: also where
+  // there is not that much left. Any thread.
+  bool ReserveQueued(size_t bytes, bool force);
   void ReleaseQueued(size_t bytes) { queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   // ---- stopping ----

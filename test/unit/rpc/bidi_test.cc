@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include "test/unit/rpc/test_server.h"
@@ -28,8 +29,9 @@ std::unique_ptr<Server> StartServer(WatchHandler handler, ServerOptions options 
 }
 
 struct Client {
-  explicit Client(const Server& server)
-      : stub(etcdserverpb::Watch::NewStub(ChannelTo(server))), stream(stub->Watch(&context)) {}
+  explicit Client(const Server& server) : Client(ChannelTo(server)) {}
+  explicit Client(const std::shared_ptr<grpc::Channel>& channel)
+      : stub(etcdserverpb::Watch::NewStub(channel)), stream(stub->Watch(&context)) {}
   ~Client() { context.TryCancel(); }
 
   bool Send(int64_t number) {
@@ -199,6 +201,16 @@ TEST_CASE("rpc bidi: a client that does not read fills the queue and no more") {
   streams.Clear();
 }
 
+// A channel whose client takes no more than HTTP/2's first window before it reads.
+std::shared_ptr<grpc::Channel> ChannelWithSmallWindow(const Server& server) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65'536);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(server.port()),
+                                   grpc::InsecureChannelCredentials(), arguments);
+}
+
 TEST_CASE("rpc bidi: all slow readers together are bounded, too") {
   ServerOptions options;
   options.max_queued_bytes = 3'000'000;
@@ -206,7 +218,9 @@ TEST_CASE("rpc bidi: all slow readers together are bounded, too") {
   const auto server =
       StartServer([&](const CallContext&, WatchStream stream) { streams.Put(stream); }, options);
   std::vector<std::unique_ptr<Client>> clients;
-  for (int i = 0; i < 8; ++i) clients.push_back(std::make_unique<Client>(*server));
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(std::make_unique<Client>(ChannelWithSmallWindow(*server)));
+  }
   REQUIRE(Eventually([&] {
     std::lock_guard lock(streams.mutex);
     return streams.all.size() == clients.size();
@@ -222,8 +236,8 @@ TEST_CASE("rpc bidi: all slow readers together are bounded, too") {
     return before == queued;
   });
   REQUIRE(full);
-  // Besides the budget, what fits into the clients' flow control windows of one connection.
-  REQUIRE(queued < 3'000'000 + 8 * 1'000'000);
+  // Besides the budget, one message for each stream, and what fits into its client's window.
+  REQUIRE(queued < 3'000'000 + 8 * 300'000);
   clients.clear();
   REQUIRE(Eventually([&] { return server->Stats().open_streams == 0; }));
   streams.Clear();
@@ -232,6 +246,46 @@ TEST_CASE("rpc bidi: all slow readers together are bounded, too") {
   REQUIRE(Eventually([&] { return streams.First().has_value(); }));
   REQUIRE(streams.First()->Send(Answer(1, 2'500'000)) == SendResult::kQueued);
   REQUIRE(client.Receive() == 1);
+  streams.Clear();
+}
+
+TEST_CASE("rpc bidi: readers that stand still do not starve those that read") {
+  ServerOptions options;
+  options.max_queued_bytes = 1'000'000;
+  Streams streams;
+  const auto server =
+      StartServer([&](const CallContext&, WatchStream stream) { streams.Put(stream); }, options);
+  Client standing(ChannelWithSmallWindow(*server));
+  REQUIRE(Eventually([&] { return streams.First().has_value(); }));
+  REQUIRE(
+      Eventually([&] { return streams.First()->Send(Answer(1, 100'000)) == SendResult::kFull; }));
+  Client reading(*server);
+  REQUIRE(Eventually([&] {
+    std::lock_guard lock(streams.mutex);
+    return streams.all.size() == 2;
+  }));
+  constexpr int64_t kMessages = 300;  // of a tenth of the budget each
+  std::thread sender([&] {
+    WatchStream stream = [&] {
+      std::lock_guard lock(streams.mutex);
+      return streams.all[1];
+    }();
+    std::atomic<int64_t> next{0};
+    std::atomic<int> told{0};
+    while (next < kMessages) {
+      if (stream.Send(Answer(next, 100'000)) == SendResult::kQueued) {
+        ++next;
+        continue;
+      }
+      const int before = told;
+      stream.OnWritable([&told] { ++told; });
+      Eventually([&] { return told > before; });
+    }
+  });
+  int64_t received = 0;
+  while (received < kMessages && reading.Receive() == received) ++received;
+  sender.join();
+  REQUIRE(received == kMessages);
   streams.Clear();
 }
 
