@@ -222,7 +222,7 @@ Task<bool> Transactor::Pause(int64_t least_ms, int64_t most_ms) {
   const int64_t span = most_ms - least_ms + 1;
   const int64_t delay_ms =
       least_ms + static_cast<int64_t>(NextRandom() % static_cast<uint64_t>(span));
-  co_await Call<bool>([&](base::Done<bool> done) {
+  (void)co_await Call<bool>([&](base::Done<bool> done) {
     timer_.After(delay_ms, [done = std::move(done)]() mutable { std::move(done)(true); });
   });
   co_return true;
