@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the rules of the house by reading the files: who may include whom, who may read the
-clock, how long a file may be, what may not be left behind.
+clock, where a coroutine may not wait, how long a file may be, what may not be left behind.
 
 usage: check_rules.py [ROOT]      prints one line per broken rule; exit code 1 if there is any
 """
@@ -51,6 +51,8 @@ CLOCK_READS = re.compile(
       |\btime\s*\(\s*(?:nullptr|NULL|0|&\s*\w+)?\s*\)""",
     re.VERBOSE)
 
+AWAIT = re.compile(r"\bco_await\b")
+
 MAX_LINES = 500
 MARKERS = re.compile(r"\b(?:%s)\b" % "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]))
 MARKER_FOLDERS = ["src", "test", "bench"]
@@ -81,6 +83,31 @@ def without_comments_and_strings(text):
     pattern = re.compile(
         r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'""", re.DOTALL)
     return pattern.sub(lambda match: "\n" * match.group().count("\n"), text)
+
+
+def conditional_around(code, question):
+    """The conditional expression whose `?` stands at `question`, as (begin, end)."""
+    begin, depth = question, 0
+    while begin > 0:
+        char = code[begin - 1]
+        if char in ")]" or (char == "}" and depth > 0):
+            depth += 1
+        elif char in "([{" and depth > 0:
+            depth -= 1
+        elif depth == 0 and char in "([{};,":
+            break
+        begin -= 1
+    end, depth = question, 0
+    while end < len(code):
+        char = code[end]
+        if char in "([{":
+            depth += 1
+        elif char in ")]}" and depth > 0:
+            depth -= 1
+        elif depth == 0 and char in ")]};,":
+            break
+        end += 1
+    return begin, end
 
 
 class Tree:
@@ -180,6 +207,24 @@ class Tree:
                 if CLOCK_READS.search(line):
                     self.report("src/" + path, number, "only clock.cc reads the system's clock")
 
+    def check_conditionals(self):
+        """g++ 12 destroys the temporaries of a conditional expression twice if it is suspended in
+        the middle: await first, choose afterwards."""
+        for folder in MARKER_FOLDERS:
+            for file in sorted((self.root / folder).rglob("*")):
+                if file.suffix not in (".h", ".cc"):
+                    continue
+                code = without_comments_and_strings(file.read_text(encoding="utf-8"))
+                found = set()
+                for match in re.finditer(r"\?", code):
+                    begin, end = conditional_around(code, match.start())
+                    await_ = AWAIT.search(code, begin, end)
+                    if await_:
+                        found.add(await_.start())
+                for place in sorted(found):
+                    self.report(file.relative_to(self.root).as_posix(),
+                                code.count("\n", 0, place) + 1, "co_await inside ?:")
+
     def check_shape(self):
         for path, text in self.sources.items():
             lines = text.count("\n")
@@ -228,6 +273,7 @@ def check(root):
     tree.check_one_includer()
     tree.check_purity()
     tree.check_clock()
+    tree.check_conditionals()
     tree.check_shape()
     tree.check_markers()
     tree.check_packages()

@@ -144,6 +144,24 @@ class Rules(unittest.TestCase):
                 "auto m = time(3); std::chrono::steady_clock::time_point p;\n")
         self.assertEqual(self.problems({"src/common/kv/x.cc": text}), [])
 
+    def test_no_coroutine_waits_inside_a_conditional_expression(self):
+        for line in ("auto x = ready ? now : co_await Later();",
+                     "auto x = ready\n    ? co_await Later()\n : now;",
+                     "co_return (co_await Later(f(a, b))).ok() ? 1 : 2;",
+                     "Call(first, ready ? Make(co_await Later(), 1) : Nothing{}, last);"):
+            for path in ("src/common/kv/x.cc", "test/a_test.cc"):
+                with self.subTest(line=line, path=path):
+                    self.caught(path, line + "\n", "co_await inside ?:")
+
+    def test_what_only_looks_like_such_a_conditional(self):
+        text = ("// ready ? now : co_await Later()\n"
+                "auto x = co_await Later(ready ? 1 : 2);\n"
+                "auto y = co_await Later();  auto z = y.ok() ? *y : 0;\n"
+                "while (more) { co_await Later(); } return a ? b : c;\n"
+                "for (int i = a ? 1 : 2; i < 3; ++i) { co_await Later(); }\n"
+                "Call(a ? b : c, co_await Later()); Log(\"?\"); co_await Later();\n")
+        self.assertEqual(self.problems({"src/common/kv/x.cc": text}), [])
+
     def test_long_files(self):
         self.caught("src/common/kv/x.cc", "int x;\n" * 501, "lines")
         self.assertEqual(self.problems({"src/common/kv/x.cc": "int x;\n" * 500}), [])
