@@ -10,6 +10,9 @@
 The program comes from the environment: MATRICULAD is its path, MATRICULA_SOURCE the source folder
 (default: two folders up from here). Run one file by hand with
 `MATRICULAD=build/dev/src/matriculad /usr/bin/python3 test/integration/ctl_test.py`.
+
+MATRICULA_STORE says what "a server" is: `inside` (default), one process that plays all roles;
+`replica` or `etcd`, admin and portal processes over our kv-replica or a stock etcd (see apart.py).
 """
 
 import atexit
@@ -30,6 +33,7 @@ import grpc
 SOURCE = os.environ.get(
     "MATRICULA_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BINARY = os.environ.get("MATRICULAD", "")
+STORE = os.environ.get("MATRICULA_STORE", "inside")
 SAMPLE = os.path.join(SOURCE, "config", "sample")
 
 START_TIMEOUT_S = 30
@@ -126,7 +130,9 @@ class Process:
 
     def start(self, timeout_s=START_TIMEOUT_S):
         """Starts the process and waits until it serves."""
-        self.launch()
+        return self.launch().wait_until_serving(timeout_s)
+
+    def wait_until_serving(self, timeout_s=START_TIMEOUT_S):
         try:
             wait_until(lambda: not self.running() or self.is_serving(), timeout_s,
                        self.name + " to serve")
@@ -143,7 +149,15 @@ class Process:
 
     def stop(self, timeout_s=STOP_TIMEOUT_S):
         """SIGTERM; returns the exit code. Fails (and kills) if it takes longer than timeout_s."""
+        self.terminate()
+        return self.await_end(timeout_s)
+
+    def terminate(self):
+        """SIGTERM, without waiting for what comes of it."""
         self._process.send_signal(signal.SIGTERM)
+
+    def await_end(self, timeout_s=STOP_TIMEOUT_S):
+        """After terminate(): the exit code. Fails (and kills) if it takes too long."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -216,18 +230,35 @@ class Matriculad(Process):
     def is_serving(self):
         return all(is_healthy(a) for a in (self.listen, self.kv_listen) if a)
 
+    @property
+    def portal_listen(self):
+        """Where PortalMatricula is served; elsewhere than `listen` if the roles live apart."""
+        return self.listen
+
+    @property
+    def processes(self):
+        return [self]
+
+    @property
+    def addresses(self):
+        return [address for address in (self.listen, self.kv_listen) if address]
+
     def channel(self, **options):
         """A gRPC channel of its own to the portals. The caller closes it."""
         return open_channel(self.listen, **options)
 
+    def flags(self):
+        """What `matriculad ctl` must be told to find everything."""
+        found = []
+        if self.listen:
+            found += ["--server", self.listen]
+        if self.kv_listen:
+            found += ["--kv", self.kv_listen]
+        return found
+
     def ctl(self, *arguments, **options):
         """Runs `matriculad ctl …` against this server; see ctl()."""
-        addresses = []
-        if self.listen:
-            addresses += ["--server", self.listen]
-        if self.kv_listen:
-            addresses += ["--kv", self.kv_listen]
-        return ctl(*addresses, *arguments, **options)
+        return ctl(*self.flags(), *arguments, **options)
 
 
 class Mosquitto(Process):
@@ -354,7 +385,11 @@ class TestCase(unittest.TestCase):
         return process
 
     def start_server(self, *arguments, **options):
-        return self.manage(Matriculad(arguments, **options)).start()
+        """All roles over the store that MATRICULA_STORE names; with `roles`, one process of them."""
+        if STORE == "inside" or "roles" in options:
+            return self.manage(Matriculad(arguments, **options)).start()
+        from apart import Apart  # pylint: disable=import-outside-toplevel
+        return self.manage(Apart(STORE, arguments, **options)).start()
 
     def start_etcd(self):
         return self.manage(Etcd()).start()

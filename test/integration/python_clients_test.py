@@ -96,7 +96,8 @@ class PythonClientsTest(harness.TestCase):
         self.assertEqual(report.alunos[0].nome, "Maycon Silva")
 
     def test_the_client_as_a_program_of_its_own(self):
-        port = self.server.listen.rpartition(":")[2]
+        admin_port = self.server.listen.rpartition(":")[2]
+        portal_port = self.server.portal_listen.rpartition(":")[2]
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python_clients.py")
 
         def run(*arguments):
@@ -104,9 +105,10 @@ class PythonClientsTest(harness.TestCase):
                                   capture_output=True, encoding="utf-8",
                                   env=harness.clean_environment()).stdout
 
-        self.assertEqual(run("admin", "--port", port, "--op", "create", "--base", "disciplina",
+        self.assertEqual(run("admin", "--port", admin_port, "--op", "create", "--base", "disciplina",
                              "--key", "GSI010", "--val", "prolog,30").strip(), "")
-        self.assertIn('nome: "prolog"', run("portal", "--port", port, "rel_disc", "GSI010"))
+        self.assertIn('nome: "prolog"', run("portal", "--port", portal_port, "rel_disc",
+                                               "GSI010"))
 
 
 if __name__ == "__main__":
