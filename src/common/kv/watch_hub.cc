@@ -199,10 +199,13 @@ void WatchHub::LeaveIndex(const WatcherPtr& watcher, int64_t next_revision) {
   watcher->next_revision = std::max(watcher->next_revision, next_revision);
 }
 
-void WatchHub::AllLiveAreBehind(int64_t from) {
-  std::vector<WatcherPtr> all;
-  live_.ForEach([&](const WatcherPtr& watcher) { all.push_back(watcher); });
-  for (const WatcherPtr& watcher : all) {
+// But for those that wait for later revisions: they would have nothing to catch up with, ever.
+void WatchHub::AllLiveAreBehind(int64_t from, int64_t through) {
+  std::vector<WatcherPtr> lacking;
+  live_.ForEach([&](const WatcherPtr& watcher) {
+    if (watcher->next_revision <= through) lacking.push_back(watcher);
+  });
+  for (const WatcherPtr& watcher : lacking) {
     LeaveIndex(watcher, from);
     behind_.push_back(watcher);
   }
@@ -213,7 +216,7 @@ void WatchHub::Dispatch(const CommittedChanges& changes) {
   if (changes.has_events) {
     DispatchEvents(changes);
   } else {
-    AllLiveAreBehind(changes.first_revision);
+    AllLiveAreBehind(changes.first_revision, changes.last_revision);
   }
   dispatched_revision_ = changes.last_revision;
 }

@@ -77,7 +77,7 @@ class WatchHub final : public ChangeListener {
   void CatchUp(const WatcherPtr& watcher, PageEvents& events, int64_t compacted_revision);
   void Settle(const WatcherPtr& watcher, Delivered delivered);
   void LeaveIndex(const WatcherPtr& watcher, int64_t next_revision);
-  void AllLiveAreBehind(int64_t from);
+  void AllLiveAreBehind(int64_t from, int64_t through);
   void CancelCompacted(const WatcherPtr& watcher, int64_t compacted_revision);
   void AskPeriodicProgress();
   void SendProgress();

@@ -186,6 +186,44 @@ TEST_CASE(
   machine->mvcc().SetListener(nullptr);
 }
 
+// A watch that had moved here from a replica far ahead kept the delivering thread running until the
+// store had come to where the watch was.
+TEST_CASE("replicated store: nobody spins for a watch that is ahead of an installed snapshot") {
+  struct Sink final : WatchSink {
+    bool OnResponse(const etcdserverpb::WatchResponse& response) override {
+      for (const auto& event : response.events()) seen.push_back(event.kv().value());
+      return true;
+    }
+    void OnEnd(const base::Status&) override {}
+    std::vector<std::string> seen;
+  };
+  FaultyEngine leader_engine;
+  FaultyEngine engine;
+  const auto leader = MustOpen(leader_engine);
+  const auto machine = MustOpen(engine);
+  for (uint64_t i = 1; i <= 10; ++i) Apply(*leader, i, PutCommand("k", std::to_string(i)));
+  const base::ManualClock clock;
+  WatchHub hub(machine->mvcc(), clock, {});
+  machine->mvcc().SetListener(&hub);
+  Sink sink;
+  etcdserverpb::WatchCreateRequest request;
+  request.set_key("k");
+  request.set_start_revision(15);
+  const auto watch = hub.Open(request, &sink);
+  while (hub.RunOnce()) {
+  }
+  Transfer(*leader, *machine);
+  for (int i = 0; i < 3; ++i) hub.RunOnce();
+  CHECK_FALSE(hub.RunOnce());
+  for (uint64_t i = 11; i <= 15; ++i) {
+    Apply(*machine, i, PutCommand("k", std::to_string(i)));
+    while (hub.RunOnce()) {
+    }
+  }
+  CHECK(sink.seen == std::vector<std::string>{"14", "15"});
+  machine->mvcc().SetListener(nullptr);
+}
+
 TEST_CASE("replicated store: rows ahead of the note make no snapshot") {
   FaultyEngine engine;
   const auto machine = MustOpen(engine);
