@@ -102,9 +102,12 @@ TEST_CASE("4.1 - one change at a time: the next waits until the last is committe
 
 TEST_CASE("4.1 - no change before the leader has committed an entry of its own term") {
   Solo solo;
+  solo.Log({1});
+  solo.Hear(2, 1, Heartbeat{Index(1)});
   solo.Lead();
+  REQUIRE(solo.core().conf_index() <= solo.core().commit());
   CHECK(solo.core().ProposeConfChange(AddVoter(4)).outcome == ProposeOutcome::kChangePending);
-  solo.Ack(2, Index(1));
+  solo.Ack(2, Index(2));
   CHECK(solo.core().ProposeConfChange(AddVoter(4)).outcome == ProposeOutcome::kAppended);
 }
 

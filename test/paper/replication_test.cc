@@ -54,6 +54,19 @@ TEST_CASE("3.5 - acknowledgements of learners and strangers do not count") {
   CHECK(solo.core().commit() == Index(0));
 }
 
+TEST_CASE("4.1 - a member that is being removed does not count any more") {
+  Solo solo;
+  solo.Lead();
+  solo.Ack(2, Index(1));
+  solo.Ack(3, Index(1));
+  (void)solo.core().ProposeConfChange(Remove(3));
+  solo.Said();
+  solo.Ack(3, Index(2));
+  CHECK(solo.core().commit() == Index(1));
+  solo.Ack(2, Index(2));
+  CHECK(solo.core().commit() == Index(2));
+}
+
 TEST_CASE("3.5 - the same acknowledgement twice is one") {
   Solo solo(Conf({1, 2, 3, 4, 5}));
   solo.Lead();
@@ -265,6 +278,7 @@ TEST_CASE("3.5 - a leader never overwrites or deletes entries of its own log") {
 
 TEST_CASE("3.5 - an entry is durable before a follower acknowledges it") {
   Solo solo;
+  solo.Hear(2, 1, Heartbeat{});
   solo.node.hold_disk = true;
   const auto said = solo.Hear(2, 1, AppendRequest{Index(0), Term(0), Index(0), {Command(1, 1)}});
   CHECK(Only<AppendReply>(said).empty());

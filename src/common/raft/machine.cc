@@ -171,19 +171,17 @@ Standing Machine::standing() const {
 
 const ConfState& Machine::DecidingConf() const {
   const ConfState& conf = confs_.Latest().conf;
-#if MATRICULA_MUTANT == 5
+  if (!MutantIs(5)) return conf;
+  // Whoever was ever served goes on to be counted, as if it were a learner of mutant 6.
   static thread_local ConfState with_removed;
   with_removed = conf;
   with_removed.learners.clear();
-  if (const auto* leader = std::get_if<Leader>(&role_)) {
-    for (const auto& [id, peer] : leader->peers) {
-      if (!conf.IsMember(id)) with_removed.learners.push_back(id);
-    }
+  const auto* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return with_removed;
+  for (const auto& [id, peer] : leader->peers) {
+    if (!conf.IsMember(id)) with_removed.learners.push_back(id);
   }
   return with_removed;
-#else
-  return conf;
-#endif
 }
 
 Output Machine::TakeOutput() {

@@ -19,7 +19,7 @@ uint64_t ReachedByHalf(const std::vector<NodeId>& voters, const std::vector<Node
   std::vector<uint64_t> values;
   values.reserve(voters.size());
   for (const NodeId voter : voters) values.push_back(value_of(voter));
-  if (MutantIs(6)) {
+  if (MutantIs(5) || MutantIs(6)) {
     for (const NodeId learner : learners) values.push_back(value_of(learner));
   }
   const auto middle = values.begin() + static_cast<ptrdiff_t>(Majority(voters.size()) - 1);

@@ -30,19 +30,22 @@ std::optional<ChunkSender::Range> ChunkSender::Next() {
 
 void ChunkSender::OnReply(uint64_t next_offset, bool restart) {
   if (next_offset > total_bytes_) return;  // no correct receiver says so
-  if (restart) {
-    acknowledged_ = next_ = next_offset;
-  } else if (next_offset <= acknowledged_) {
+  if (!restart && next_offset <= acknowledged_ && !(stalled_ && next_offset < acknowledged_)) {
     return;  // overtaken
   }
+  // Back as well as forth: a receiver that started anew wants bytes again that were acknowledged,
+  // and if an answer of its earlier life has arrived since then, only the standstill tells.
+  if (restart || next_offset < acknowledged_) next_ = next_offset;
   acknowledged_ = next_offset;
   next_ = std::max(next_, acknowledged_);
+  stalled_ = false;
   still_ticks_ = 0;
 }
 
 void ChunkSender::Tick(int patience_ticks) {
   if (++still_ticks_ < patience_ticks) return;
   still_ticks_ = 0;
+  stalled_ = true;
   GoBack();
 }
 

@@ -44,6 +44,7 @@ class ChunkSender {
   uint64_t next_ = 0;
   bool ask_ = false;
   int still_ticks_ = 0;
+  bool stalled_ = false;  // gone back, and nothing has moved since
 };
 
 class ChunkReceiver {
