@@ -87,7 +87,7 @@ Status Driver::Start() {
     return {Code::kDataLoss, "there is a state, but its raft log is gone"};
   }
   RETURN_IF_ERROR(Reconcile());
-  if (applied_.index == raft::Index(0) && applied_.conf == raft::ConfState{}) {
+  if (applied_ == raft::SnapshotMeta{} && options_.first_conf != raft::ConfState{}) {
     applied_.conf = options_.first_conf;
     RETURN_IF_ERROR(state_machine_.Apply({}, applied_));
     RETURN_IF_ERROR(state_machine_.Sync());

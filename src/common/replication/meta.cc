@@ -21,7 +21,7 @@ std::string EncodeMeta(const raft::SnapshotMeta& meta) {
   AppendLittleEndian(out, kVersion);
   AppendLittleEndian(out, meta.index.value());
   AppendLittleEndian(out, meta.term.value());
-  out += raft::EncodeConfEntry({meta.conf, {}}).view();
+  if (meta.conf != raft::ConfState{}) out += raft::EncodeConfEntry({meta.conf, {}}).view();
   return out;
 }
 
@@ -33,9 +33,12 @@ base::Result<raft::SnapshotMeta> DecodeMeta(std::string_view bytes) {
       !TakeLittleEndian(bytes, term)) {
     return Malformed();
   }
+  raft::SnapshotMeta meta{raft::Index(index), raft::Term(term), {}};
+  if (bytes.empty()) return meta;
   base::Result<raft::ConfEntry> conf = raft::DecodeConfEntry(bytes);
   if (!conf.ok() || conf->context.size() != 0) return Malformed();
-  return raft::SnapshotMeta{raft::Index(index), raft::Term(term), std::move(conf->conf)};
+  meta.conf = std::move(conf->conf);
+  return meta;
 }
 
 }  // namespace matricula::replication

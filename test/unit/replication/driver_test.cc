@@ -349,6 +349,15 @@ TEST_CASE("driver: a member far behind gets a snapshot and goes on") {
   CHECK(group.At(away).machine->Contents().at("after") == "1");
 }
 
+TEST_CASE("driver: a snapshot that has arrived does not make the old log be compacted") {
+  SmallGroup group(3, [](Driver::Options& options) { options.one_engine = false; });
+  const int away = group.ElectLeader() % 3 + 1;
+  LeaveBehind(group, away);
+  group.cut = {};
+  group.Tick(30);
+  CHECK(group.At(away).machine->Contents() == group.At(group.Leader()).machine->Contents());
+}
+
 TEST_CASE("driver: two members far behind share one snapshot") {
   SmallGroup group(5);
   const int leader = group.ElectLeader();
@@ -460,6 +469,23 @@ TEST_CASE("driver: members come and go, and the state machine hears of it") {
   const auto alone = group.Propose(1, "alone=1");
   group.Run();
   CHECK(alone->ok());
+}
+
+TEST_CASE("driver: a node that joins may be restarted before it knows its group") {
+  SmallGroup group(1);
+  group.ElectLeader();
+  group.first_conf = {};
+  group.Add(2);
+  for (int restart = 0; restart < 3; ++restart) {
+    REQUIRE(group.Start(2).ok());
+    group.Tick(30);
+    CHECK(group[2].core().standing().role == raft::Role::kFollower);
+    group.Stop(2);
+  }
+  REQUIRE(group.Start(2).ok());
+  group.Change(1, ConfStep::Op::kAddVoter, 2);
+  group.Tick(10);
+  CHECK(group[2].applied().conf.voters == std::vector{NodeId(1), NodeId(2)});
 }
 
 TEST_CASE("driver: leadership is handed over") {
