@@ -34,6 +34,7 @@ Cluster::Cluster(World& world, const Settings& settings, Truth& truth)
 void Cluster::Start() {
   raft::ConfState conf;
   for (int i = 1; i <= settings_.replicas; ++i) conf.voters.push_back(NodeId(i));
+  truth_.SetFirstConf(conf);
   for (const NodeId id : conf.voters) {
     last_id_ = id.value();
     wanted_.insert(id);

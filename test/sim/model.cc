@@ -196,11 +196,22 @@ Status Model::CheckPut(const etcdserverpb::PutRequest& request) const {
   return {};
 }
 
-Status Model::CheckTxn(const google::protobuf::RepeatedPtrField<RequestOp>& taken) {
-  for (const RequestOp& operation : taken) {
+bool Model::Succeeds(const TxnRequest& request) const {
+  return std::all_of(request.compare().begin(), request.compare().end(),
+                     [&](const Compare& compare) { return Holds(compare, revision_); });
+}
+
+Status Model::CheckPuts(const TxnRequest& request) const {
+  for (const RequestOp& operation : Succeeds(request) ? request.success() : request.failure()) {
     if (operation.has_request_put()) RETURN_IF_ERROR(CheckPut(operation.request_put()));
+    if (operation.has_request_txn()) RETURN_IF_ERROR(CheckPuts(operation.request_txn()));
   }
-  for (const RequestOp& operation : taken) {
+  return {};
+}
+
+Status Model::CheckRanges(const TxnRequest& request) const {
+  for (const RequestOp& operation : Succeeds(request) ? request.success() : request.failure()) {
+    if (operation.has_request_txn()) RETURN_IF_ERROR(CheckRanges(operation.request_txn()));
     const int64_t revision = operation.request_range().revision();
     if (revision > revision_) return errors::FutureRevision();
     if (revision != 0 && revision < compacted_) return errors::Compacted();
@@ -209,18 +220,25 @@ Status Model::CheckTxn(const google::protobuf::RepeatedPtrField<RequestOp>& take
 }
 
 Outcome Model::Txn(const TxnRequest& request) {
+  if (Status status = CheckPuts(request); !status.ok()) return Refused(status);
+  if (Status status = CheckRanges(request); !status.ok()) return Refused(status);
   TxnResponse response;
-  response.set_succeeded(
-      std::all_of(request.compare().begin(), request.compare().end(),
-                  [&](const Compare& compare) { return Holds(compare, revision_); }));
-  const auto& taken = response.succeeded() ? request.success() : request.failure();
-  if (Status status = CheckTxn(taken); !status.ok()) return Refused(status);
-  for (const RequestOp& operation : taken) {
+  TakeBranch(request, response);
+  EndTransaction();
+  return Answered(std::move(response), revision_);
+}
+
+void Model::TakeBranch(const TxnRequest& request, TxnResponse& response) {
+  response.set_succeeded(Succeeds(request));
+  for (const RequestOp& operation : response.succeeded() ? request.success() : request.failure()) {
     etcdserverpb::ResponseOp& answer = *response.add_responses();
     if (operation.has_request_put()) {
       Put(operation.request_put(), *answer.mutable_response_put());
     } else if (operation.has_request_delete_range()) {
       Delete(operation.request_delete_range(), *answer.mutable_response_delete_range());
+    } else if (operation.has_request_txn()) {
+      answer.mutable_response_txn()->mutable_header();
+      TakeBranch(operation.request_txn(), *answer.mutable_response_txn());
     } else {
       const RangeRequest& range = operation.request_range();
       answer.mutable_response_range()->mutable_header()->set_revision(revision_so_far());
@@ -228,8 +246,6 @@ Outcome Model::Txn(const TxnRequest& request) {
             *answer.mutable_response_range());
     }
   }
-  EndTransaction();
-  return Answered(std::move(response), revision_);
 }
 
 void Model::Put(const etcdserverpb::PutRequest& request, etcdserverpb::PutResponse& response) {

@@ -14,7 +14,8 @@ namespace matricula::sim {
 // The store as a textbook would write it: a map of whole histories, no engine, no batches, nothing
 // ever cleaned up. It is given the agreed commands one by one, and says what each must answer and
 // what any read at any revision must see. It knows the requests that simulated clients make: puts,
-// deletions, transactions of one level, compactions and leases; ranges without sorting and filters.
+// deletions, transactions (nested ones too), compactions and leases; ranges without sorting and
+// filters.
 class Model {
  public:
   kv::Outcome Apply(const kv::Command& command);
@@ -54,7 +55,11 @@ class Model {
   bool Holds(const etcdserverpb::Compare& compare, int64_t revision) const;
   static bool HoldsFor(const etcdserverpb::Compare& compare, const Version* version);
 
-  base::Status CheckTxn(const google::protobuf::RepeatedPtrField<etcdserverpb::RequestOp>& taken);
+  // Compares see the state before the transaction, however deep they stand in it.
+  bool Succeeds(const etcdserverpb::TxnRequest& request) const;
+  base::Status CheckPuts(const etcdserverpb::TxnRequest& request) const;
+  base::Status CheckRanges(const etcdserverpb::TxnRequest& request) const;
+  void TakeBranch(const etcdserverpb::TxnRequest& request, etcdserverpb::TxnResponse& response);
   kv::Outcome Txn(const etcdserverpb::TxnRequest& request);
   kv::Outcome Compact(const etcdserverpb::CompactionRequest& request);
   kv::Outcome Grant(const etcdserverpb::LeaseGrantRequest& request);

@@ -34,8 +34,8 @@ Status RecordingMachine::Apply(std::span<const Command> commands, const raft::Sn
   group.reserve(commands.size());
   for (size_t i = 0; i < untagged.size(); ++i) {
     Command& command = untagged[i];
-    Truth::Applied applied{command.index, command.term, 0, {}, command.conf != nullptr};
-    if (!applied.is_conf && !replication::TakeLittleEndian(command.bytes, applied.tag)) {
+    Truth::Applied applied{command.index, command.term, 0, {}, command.conf};
+    if (applied.conf == nullptr && !replication::TakeLittleEndian(command.bytes, applied.tag)) {
       return {base::Code::kDataLoss, "a proposal without a tag"};
     }
     applied.bytes = command.bytes;
@@ -45,6 +45,7 @@ Status RecordingMachine::Apply(std::span<const Command> commands, const raft::Sn
   if (now.index > inner_.Applied().index || !commands.empty()) {
     truth_.OnApply(id_, inner_.Applied().index, group, now.index);
   }
+  truth_.OnConf(id_, now.index, now.conf);
   RETURN_IF_ERROR(inner_.Apply(untagged, now));
   for (size_t i = 0; i < commands.size(); ++i) {
     if (commands[i].answer == nullptr || commands[i].conf != nullptr) continue;
@@ -71,6 +72,7 @@ Status RecordingMachine::CheckState() {
   if (!everything.ok()) return everything.status();
   const auto leases = inner_.mvcc().Leases();
   if (!leases.ok()) return leases.status();
+  truth_.OnConf(id_, applied, inner_.Applied().conf);
   truth_.OnState(id_, applied, inner_.mvcc().revision(), Model::HashOf(*everything, *leases));
   return {};
 }

@@ -106,6 +106,7 @@ Status Replica::Open(Process& process) {
   auto log = replication::EngineLogStore::Open(log_disk());
   if (!log.ok()) return log.status();
   process.log = std::move(log).value();
+  process.manners = std::make_unique<Manners>(world_, id_, settings_.driver.raft.election_ticks);
   replication::Driver::Options options = settings_.driver;
   options.raft.id = id_;
   options.raft.seed = random_.Next();
@@ -221,6 +222,7 @@ void Replica::Poke() {
 
 void Replica::Turn() {
   process_->planned = false;
+  if (process_->busy) return;
   if (world_.now_ns() < paused_until_ns_) return Poke();
   const uint64_t life = starts_;
   std::vector<World::Event> inbox = std::move(process_->inbox);
@@ -231,6 +233,7 @@ void Replica::Turn() {
   }
   if (std::exchange(process_->tick_due, false)) {
     process_->driver->Tick();
+    process_->manners->AfterTick(process_->driver->core());
     ExpireLeases();
   }
   if (!process_->driver->Begin()) {
@@ -296,8 +299,15 @@ void Replica::OnStanding(const raft::Standing& standing) {
   if (observer_.on_standing) observer_.on_standing(*this, standing);
 }
 
+void Replica::Send(raft::Message message) {
+  if (up()) process_->manners->OnSend(message);
+  network_.Send(std::move(message));
+}
+
 void Replica::Receive(raft::Message message) {
   Input([this, message = std::move(message)]() mutable {
+    const raft::Core& core = process_->driver->core();
+    process_->manners->BeforeReceive(message, core, process_->log->TermAt(core.last_index()));
     process_->driver->Receive(std::move(message));
   });
 }

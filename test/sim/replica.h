@@ -12,6 +12,7 @@
 #include "common/kv/watch_hub.h"
 #include "common/replication/driver.h"
 #include "common/replication/engine_log_store.h"
+#include "test/sim/manners.h"
 #include "test/sim/network.h"
 #include "test/sim/recording_machine.h"
 #include "test/sim/settings.h"
@@ -79,7 +80,7 @@ class Replica final : public replication::Transport {
 
   // ---- the network ----
 
-  void Send(raft::Message message) override { network_.Send(std::move(message)); }
+  void Send(raft::Message message) override;
   void Receive(raft::Message message);
 
   // ---- clients (replica_calls.cc); Unavailable if the process is down or dies ----
@@ -105,6 +106,7 @@ class Replica final : public replication::Transport {
     std::unique_ptr<RecordingMachine> recorder;
     std::unique_ptr<kv::WatchHub> hub;
     std::unique_ptr<replication::EngineLogStore> log;
+    std::unique_ptr<Manners> manners;
     std::unique_ptr<replication::Driver> driver;
     bool busy = false;     // waits for the disk
     bool planned = false;  // a turn of the crank is

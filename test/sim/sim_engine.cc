@@ -116,6 +116,10 @@ std::optional<std::string> SimEngine::Durable(const std::string& key) const {
       if (before.key == key) return before.value;
     }
   }
+  return Peek(key);
+}
+
+std::optional<std::string> SimEngine::Peek(const std::string& key) const {
   Result<std::string> value = inner_->Get(key, nullptr);
   return value.ok() ? std::optional(std::move(value).value()) : std::nullopt;
 }

@@ -62,6 +62,8 @@ class SimEngine final : public storage::Engine {
 
   // The value that a power failure now would leave in any case.
   std::optional<std::string> Durable(const std::string& key) const;
+  // What a read would find, past all faults.
+  std::optional<std::string> Peek(const std::string& key) const;
   uint64_t writes() const { return writes_; }
   uint64_t syncs() const { return syncs_; }
 

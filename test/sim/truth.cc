@@ -55,13 +55,13 @@ void Truth::OnApply(NodeId by, Index before, const std::vector<Applied>& group, 
                                      applied.index.value(), previous.value()));
     }
     for (Index skipped = previous + 1; skipped < applied.index; ++skipped) {
-      Add(by, {skipped, {}, 0, {}, false});
+      Add(by, {skipped, {}, 0, {}, nullptr});
     }
     Add(by, applied);
     previous = applied.index;
   }
   for (Index skipped = previous + 1; skipped <= through; ++skipped) {
-    Add(by, {skipped, {}, 0, {}, false});
+    Add(by, {skipped, {}, 0, {}, nullptr});
   }
 }
 
@@ -77,6 +77,7 @@ void Truth::Add(NodeId by, const Applied& applied) {
   place.term = applied.term;
   place.tag = applied.tag;
   place.payload_hash = std::hash<std::string_view>()(applied.bytes);
+  if (applied.conf != nullptr) confs_[applied.index] = *applied.conf;
   if (applied.tag != 0) {
     kv::Command command;
     command.ParseFromArray(applied.bytes.data(), static_cast<int>(applied.bytes.size()));
@@ -110,6 +111,16 @@ void Truth::Compare(NodeId by, const Applied& applied) {
 std::optional<raft::Term> Truth::TermAt(Index index) const {
   const Place& place = places_[index.value()];
   return place.command ? std::optional(place.term) : std::nullopt;
+}
+
+void Truth::OnConf(NodeId by, Index index, const raft::ConfState& conf) {
+  ++checks_;
+  const auto [since, expected] = *std::prev(confs_.upper_bound(index));
+  const bool none_yet = conf == raft::ConfState{} && since == Index(0);
+  if (conf != expected && !none_yet) {
+    world_.Fail(fmt::format("replica {} remembers another configuration at {} than the one of {}",
+                            by.value(), index.value(), since.value()));
+  }
 }
 
 void Truth::OnState(NodeId by, Index index, int64_t revision, uint64_t hash) {

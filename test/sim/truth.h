@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/raft/membership.h"
 #include "common/raft/types.h"
 #include "test/sim/model.h"
 #include "test/sim/world.h"
@@ -47,10 +48,14 @@ class Truth {
     raft::Term term;
     uint64_t tag;            // the proposal's own name; 0 for a change of the configuration
     std::string_view bytes;  // of the command, without the tag
-    bool is_conf = false;
+    const raft::ConfState* conf = nullptr;
   };
   void OnApply(raft::NodeId by, raft::Index before, const std::vector<Applied>& group,
                raft::Index through);
+  // The configuration that a replica remembers together with its state. One that has joined knows
+  // none until it comes to an entry that names one.
+  void SetFirstConf(const raft::ConfState& conf) { confs_[raft::Index(0)] = conf; }
+  void OnConf(raft::NodeId by, raft::Index index, const raft::ConfState& conf);
   // The state of a replica that has applied `index`.
   void OnState(raft::NodeId by, raft::Index index, int64_t revision, uint64_t hash);
 
@@ -98,6 +103,7 @@ class Truth {
   std::vector<Place> places_{Place{}};  // by index
   std::unordered_map<uint64_t, uint64_t> index_of_tag_;
   std::set<uint64_t> refused_;
+  std::map<raft::Index, raft::ConfState> confs_;  // from here on
   uint64_t last_tag_ = 0;
   raft::Index floor_;
   uint64_t checks_ = 0;

@@ -54,7 +54,9 @@ void World::Trace(std::string_view what, uint64_t a, uint64_t b, uint64_t c) {
 }
 
 void World::Say(const std::string& text) {
-  if (verbose_) fmt::print("{:12.6f} {}\n", static_cast<double>(now_ns_) / kSecond, text);
+  if (!verbose_) return;
+  fmt::print("{:12.6f} {}\n", static_cast<double>(now_ns_) / kSecond, text);
+  std::fflush(stdout);  // the next thing may be the end
 }
 
 void World::Fail(std::string what) {
