@@ -1,13 +1,13 @@
 #include <catch2/catch.hpp>
 
 #include "bed.h"
-#include "replica_bed.h"
+#include "remote_bed.h"
 
 // The rules of the portals, one by one, over each store.
 namespace matricula::domain {
 namespace {
 
-TEMPLATE_TEST_CASE("records are created once", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("records are created once", "", FakeBed, ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   CHECK(bed.NovoAluno("11921BSI209", "Maycon") == "");
   CHECK(bed.NovoAluno("11921BSI209", "Outro") == "aluno já cadastrado");
@@ -22,7 +22,8 @@ TEMPLATE_TEST_CASE("records are created once", "", FakeBed, ReplicaBed) {
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("only what exists is edited or removed", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("only what exists is edited or removed", "", FakeBed, ReplicaBed, WireBed,
+                   EtcdBed) {
   TestType bed;
   CHECK(bed.EditaAluno("1192", "Maycon") == "aluno não encontrado");
   CHECK(bed.EditaProfessor("1034", "Ana Lima") == "professor não encontrado");
@@ -49,7 +50,8 @@ TEMPLATE_TEST_CASE("only what exists is edited or removed", "", FakeBed, Replica
   CHECK(bed.RemoveAluno("1192") == "aluno não encontrado");
 }
 
-TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", FakeBed, ReplicaBed,
+                   WireBed, EtcdBed) {
   TestType bed;
   CHECK(bed.NovoAluno("119", "Maycon") == "matrícula deve ter pelo menos 4 caracteres");
   CHECK(bed.NovoAluno("1192", "M\x01ycon") == "nome contém caractere de controle");
@@ -68,7 +70,7 @@ TEMPLATE_TEST_CASE("malformed input is refused and changes nothing", "", FakeBed
   CHECK(bed.RawGet("mudanca") == "(absent)");
 }
 
-TEMPLATE_TEST_CASE("names with anything in them", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("names with anything in them", "", FakeBed, ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   const std::string nome = "/ % , \" ' \xF0\x9F\x8E\x93 João";
   CHECK(bed.NovoAluno(nome, nome) == "");
@@ -91,7 +93,7 @@ TEMPLATE_TEST_CASE("names with anything in them", "", FakeBed, ReplicaBed) {
 }
 
 TEMPLATE_TEST_CASE("enrolling needs class, student, no earlier enrollment, and a seat", "", FakeBed,
-                   ReplicaBed) {
+                   ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   CHECK(bed.Matricula("GSI010", "1192") == "disciplina não encontrada");
   bed.NovaDisciplina("GSI010", "prolog", 1);
@@ -110,8 +112,8 @@ TEMPLATE_TEST_CASE("enrolling needs class, student, no earlier enrollment, and a
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", FakeBed,
-                   ReplicaBed) {
+TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", FakeBed, ReplicaBed,
+                   WireBed, EtcdBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovoAluno("1193", "Joana");
@@ -128,7 +130,7 @@ TEMPLATE_TEST_CASE("dropping needs the pair to exist, and frees the seat", "", F
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("a class has at most one professor", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a class has at most one professor", "", FakeBed, ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   CHECK(bed.Docente("GSI010", "1034") == "disciplina não encontrada");
   bed.NovaDisciplina("GSI010", "prolog", 1);
@@ -149,7 +151,8 @@ TEMPLATE_TEST_CASE("a class has at most one professor", "", FakeBed, ReplicaBed)
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", FakeBed, ReplicaBed, WireBed,
+                   EtcdBed) {
   TestType bed;
   bed.NovaDisciplina("GSI010", "prolog", 3);
   for (const char* id : {"1192", "1193"}) {
@@ -167,7 +170,8 @@ TEMPLATE_TEST_CASE("the cap never falls below the seats taken", "", FakeBed, Rep
   CHECK(bed.Violations() == "");
 }
 
-TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", FakeBed, ReplicaBed, WireBed,
+                   EtcdBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovoAluno("1193", "Joana");
@@ -182,7 +186,8 @@ TEMPLATE_TEST_CASE("a student who is removed leaves every roster", "", FakeBed, 
   CHECK(bed.Detalha("GSI011").alunos_size() == 1);
 }
 
-TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", FakeBed, ReplicaBed,
+                   WireBed, EtcdBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovoProfessor("1035", "Rui Melo");
@@ -196,7 +201,8 @@ TEMPLATE_TEST_CASE("a professor who is removed leaves every class", "", FakeBed,
   CHECK(bed.Docente("GSI011", "1035") == "");
 }
 
-TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", FakeBed, ReplicaBed,
+                   WireBed, EtcdBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovaDisciplina("GSI01", "prolog", 9);
@@ -220,7 +226,7 @@ TEMPLATE_TEST_CASE("a discipline that is removed takes its roster along", "", Fa
   CHECK(bed.Matricula("GSI01", "1192") == "");
 }
 
-TEMPLATE_TEST_CASE("reports join at read time", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("reports join at read time", "", FakeBed, ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   bed.NovoProfessor("1034", "Ana Lima");
   bed.NovoAluno("1192", "Maycon");
@@ -261,7 +267,7 @@ TEMPLATE_TEST_CASE("reports join at read time", "", FakeBed, ReplicaBed) {
 }
 
 TEMPLATE_TEST_CASE("a repeated request id answers ok again and changes nothing", "", FakeBed,
-                   ReplicaBed) {
+                   ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   const std::string other = "identificador de pedido já usado em outra operação";
   CHECK(bed.NovoAluno("1192", "Maycon", "r1") == "");
@@ -307,7 +313,7 @@ TEMPLATE_TEST_CASE("a repeated request id answers ok again and changes nothing",
   CHECK(bed.RemoveProfessor("1034", "r12") == "");
 }
 
-TEMPLATE_TEST_CASE("a refusal is not remembered", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a refusal is not remembered", "", FakeBed, ReplicaBed, WireBed, EtcdBed) {
   TestType bed;
   CHECK(bed.EditaAluno("1192", "Maycon", "r1") == "aluno não encontrado");
   CHECK(bed.NovoAluno("1192", "Joana") == "");
@@ -318,7 +324,8 @@ TEMPLATE_TEST_CASE("a refusal is not remembered", "", FakeBed, ReplicaBed) {
   CHECK(bed.Matricula("GSI010", "1193", "r2") == "");
 }
 
-TEMPLATE_TEST_CASE("a malformed record is an error that names it", "", FakeBed, ReplicaBed) {
+TEMPLATE_TEST_CASE("a malformed record is an error that names it", "", FakeBed, ReplicaBed, WireBed,
+                   EtcdBed) {
   TestType bed;
   bed.NovoAluno("1192", "Maycon");
   bed.NovaDisciplina("GSI010", "prolog", 5);

@@ -10,19 +10,20 @@
 
 namespace matricula::domain {
 
-// On the real store, in memory, with its threads and the real time.
-class ReplicaBed final : public Bed {
+// On a real store, with its threads and the real time.
+class RealTimeBed : public Bed {
  public:
-  ReplicaBed()
-      : replica_(std::move(store::ReplicaStore::Open(storage::NewMemoryEngine(), {}).value())),
+  // `writer_id` 0: drawn from the system.
+  RealTimeBed(std::unique_ptr<store::Store> store, uint64_t writer_id)
+      : store_(std::move(store)),
         timer_(base::SystemClock()),
-        server_(*replica_, timer_, base::SystemClock(), 1) {}
-  ~ReplicaBed() override { server_.transactor.Drain(); }
+        server_(*store_, timer_, base::SystemClock(), writer_id) {}
+  ~RealTimeBed() override { server_.transactor.Drain(); }
 
   Server& server() override { return server_; }
 
  protected:
-  store::Store& store() override { return *replica_; }
+  store::Store& store() override { return *store_; }
   void Answered(const std::function<void()>& change) override {
     base::MutexLock lock(mutex_);
     change();
@@ -34,11 +35,19 @@ class ReplicaBed final : public Bed {
   }
 
  private:
-  std::unique_ptr<store::ReplicaStore> replica_;
+  std::unique_ptr<store::Store> store_;
   ThreadTimer timer_;
   Server server_;
   base::Mutex mutex_;
   base::CondVar changed_;
+};
+
+// The store in this process, in memory.
+class ReplicaBed final : public RealTimeBed {
+ public:
+  ReplicaBed()
+      : RealTimeBed(std::move(store::ReplicaStore::Open(storage::NewMemoryEngine(), {}).value()),
+                    1) {}
 };
 
 }  // namespace matricula::domain
