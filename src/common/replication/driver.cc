@@ -92,7 +92,9 @@ Status Driver::Start() {
     RETURN_IF_ERROR(state_machine_.Apply({}, applied_));
     RETURN_IF_ERROR(state_machine_.Sync());
   }
-  durable_applied_ = applied_.index;
+  // What an earlier process has applied may still wait for its sync; that of the log just now is one
+  // only if both are one engine.
+  durable_applied_ = options_.one_engine ? applied_.index : raft::Index(0);
   raft::Restored restored{log_.hard_state(), applied_.index, applied_.conf};
   if (MutantIs(66) && applied_.index + 1 > log_.FirstIndex()) {
     restored.applied = applied_.index - 1;

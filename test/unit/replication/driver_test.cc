@@ -305,6 +305,27 @@ TEST_CASE("driver: with two engines the state is synced before the log lets go o
   CHECK(group.At(1).machine->syncs > 2);
 }
 
+// A process that ended left its state to the machine's memory; the next one took it for durable, let
+// go of the log, and then the power went.
+TEST_CASE("driver: with two engines a state found at the start is synced before the log is cut") {
+  uint64_t step = 1'000;
+  SmallGroup group(1, [&](Driver::Options& options) {
+    options.one_engine = false;
+    options.compaction_step = step;
+  });
+  group.ElectLeader();
+  for (int i = 0; i < 100; ++i) {
+    group.Propose(1, "k=" + std::to_string(i));
+    group.Run();
+  }
+  group.Stop(1);
+  step = 10;
+  REQUIRE(group.Start(1).ok());
+  group.ElectLeader();
+  CHECK(group[1].core().first_index() > Index(50));
+  CHECK(group.At(1).machine->syncs == 1);
+}
+
 TEST_CASE("driver: a log that grows too large is cut although the margin is not reached") {
   SmallGroup group(1, [](Driver::Options& options) {
     options.raft.compaction_margin = 100'000;
