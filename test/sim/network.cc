@@ -28,7 +28,7 @@ void Network::Plan(raft::Message message) {
   int64_t arrival_ns = world_.now_ns() + DrawDelayNs();
   if (random_.Chance(weather_.long_delay)) {
     arrival_ns +=
-        static_cast<int64_t>(random_.Exponential(static_cast<double>(weather_.long_delay_ns)));
+        static_cast<int64_t>(random_.HeavyTailed(static_cast<double>(weather_.long_delay_ns)));
   } else if (weather_.keeps_order) {
     int64_t& last_ns = last_arrival_ns_[{message.from, message.to}];
     last_ns = arrival_ns = std::max(arrival_ns, last_ns);

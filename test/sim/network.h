@@ -20,7 +20,7 @@ class Network {
     double loss = 0;
     double duplication = 0;
     double long_delay = 0;            // how often a message takes its time
-    int64_t long_delay_ns = kSecond;  // then, on average
+    int64_t long_delay_ns = kSecond;  // then, on average; some take much longer
     bool keeps_order = true;          // between two nodes, but for long delays
   };
   using Deliver = std::function<void(raft::Message)>;

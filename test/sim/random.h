@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -28,6 +29,14 @@ class Random {
   // 0 to 1, never 1.
   double Unit() { return static_cast<double>(bits_.Next() >> 11) * 0x1p-53; }
   double Exponential(double mean) { return -mean * std::log(1.0 - Unit()); }
+
+  // Pareto's law with a shape of 1.3: mostly a quarter of the mean, and now and then forty times
+  // it.
+  double HeavyTailed(double mean) {
+    constexpr double kShape = 1.3;
+    const double least = mean * (kShape - 1) / kShape;
+    return std::min(least / std::pow(1.0 - Unit(), 1 / kShape), 40 * mean);
+  }
 
   template <class T>
   const T& Pick(const std::vector<T>& items) {

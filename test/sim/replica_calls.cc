@@ -45,6 +45,11 @@ void Replica::ReadTxn(const etcdserverpb::TxnRequest& request, bool serializable
       return std::move(told)(Down());
     }
     auto response = mvcc().ReadTxn(request);
+    if (response.status().code() == Code::kDataLoss) {
+      // A client goes elsewhere then; the operator will hear of it.
+      if (!damaged_) return world_.Fail("a row cannot be read: " + response.status().message());
+      return std::move(told)(Down());
+    }
     if (response.ok() && serializable) {
       truth_.OnStaleRead(process_->machine->Applied().index, request, *response);
     } else if (response.ok()) {

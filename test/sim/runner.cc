@@ -90,10 +90,13 @@ void Runner::Start(Worker& worker) {
 std::optional<uint64_t> Runner::NextSeed() {
   if (kept_begun_ < plan_.kept.size()) return plan_.kept[kept_begun_++];
   if (plan_.seeds && begun_ >= *plan_.seeds) return std::nullopt;
-  const auto elapsed_ns = base::SystemClock().MonotonicNs() - started_ns_;
-  if (plan_.seconds && static_cast<double>(elapsed_ns) > *plan_.seconds * 1e9) return std::nullopt;
+  if (plan_.seconds && ElapsedS() > *plan_.seconds) return std::nullopt;
   if (!plan_.seeds && !plan_.seconds) return std::nullopt;
   return plan_.first + begun_++;
+}
+
+double Runner::ElapsedS() const {
+  return static_cast<double>(base::SystemClock().MonotonicNs() - started_ns_) / 1e9;
 }
 
 bool Runner::Order(Worker& worker) {
@@ -115,7 +118,7 @@ bool Runner::RunAll() {
     Listen();
   }
   EndAll();
-  totals_.real_s = static_cast<double>(base::SystemClock().MonotonicNs() - started_ns_) / 1e9;
+  totals_.real_s = ElapsedS();
   return failure_.empty();
 }
 
@@ -164,6 +167,11 @@ void Runner::OnLine(Worker& worker, const std::string& line) {
   totals_.checks += report.checks;
   totals_.faults += report.faults;
   totals_.elections += report.elections;
+  totals_.real_s = ElapsedS();
+  if (plan_.tell && totals_.real_s - told_s_ > kTellEveryS) {
+    told_s_ = totals_.real_s;
+    plan_.tell(totals_);
+  }
   (void)Order(worker);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,15 +9,6 @@
 #include "test/sim/run.h"
 
 namespace matricula::sim {
-
-// Which seeds to run, and for how long.
-struct Plan {
-  std::vector<uint64_t> kept;     // first of all
-  uint64_t first = 1;             // then from here on
-  std::optional<uint64_t> seeds;  // so many
-  std::optional<double> seconds;  // or as many as can be begun in this time
-  int jobs = 1;                   // processes at once
-};
 
 struct Totals {
   uint64_t seeds = 0;
@@ -29,12 +21,24 @@ struct Totals {
   uint64_t elections = 0;
 };
 
+// Which seeds to run, and for how long.
+struct Plan {
+  std::vector<uint64_t> kept;     // first of all
+  uint64_t first = 1;             // then from here on
+  std::optional<uint64_t> seeds;  // so many
+  std::optional<double> seconds;  // or as many as can be begun in this time
+  int jobs = 1;                   // processes at once
+  // Told from time to time how far the run is.
+  std::function<void(const Totals&)> tell;
+};
+
 // Runs seeds in processes of their own, so that one that aborts takes nothing along. Ends with the
 // first failure; its seed is in `failed`. Every kRepeatEvery-th seed is run twice, and must do
 // exactly the same again.
 class Runner {
  public:
   static constexpr uint64_t kRepeatEvery = 50;
+  static constexpr double kTellEveryS = 600;
 
   explicit Runner(Plan plan);
   ~Runner();
@@ -58,6 +62,7 @@ class Runner {
   void Start(Worker& worker);
   bool Order(Worker& worker);
   std::optional<uint64_t> NextSeed();
+  double ElapsedS() const;
   void Listen();
   void Read(Worker& worker);
   void OnLine(Worker& worker, const std::string& line);
@@ -70,6 +75,7 @@ class Runner {
   size_t kept_begun_ = 0;
   uint64_t begun_ = 0;
   int64_t started_ns_ = 0;
+  double told_s_ = 0;
   Totals totals_;
   uint64_t failed_seed_ = 0;
   std::string failure_;
