@@ -23,11 +23,12 @@ Cluster::Cluster(World& world, const Settings& settings, Truth& truth)
       truth_(truth),
       random_(world.random().Fork()),
       network_(world, [this](raft::Message message) { Deliver(std::move(message)); }),
-      safety_(world, truth, replicas_) {
+      safety_(world, replicas_) {
   network_.SetWeather(settings.weather);
   observer_.after_output = [this](Replica& replica) { safety_.AfterOutput(replica); };
   observer_.on_standing = [this](Replica& replica, const raft::Standing& standing) {
     safety_.OnStanding(replica, standing);
+    if (standing.role == raft::Role::kLeader && on_leader_) on_leader_(replica);
   };
 }
 
@@ -95,11 +96,11 @@ NodeId Cluster::AddReplica() {
   return id;
 }
 
-bool Cluster::CanAffordLoss() {
-  if (wanted_.size() < 3 || !IsSettled()) return false;
-  const auto present = Present();
-  return std::none_of(present.begin(), present.end(),
-                      [](const Replica* replica) { return replica->damaged(); });
+bool Cluster::IsHealthy() {
+  return IsSettled() && std::all_of(wanted_.begin(), wanted_.end(), [this](NodeId id) {
+           const Replica* replica = Find(id);
+           return !replica->broken() && !replica->damaged();
+         });
 }
 
 bool Cluster::IsSettled() {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "test/sim/network.h"
@@ -30,6 +32,9 @@ class Cluster {
   // The one that leads in the latest term; null: nobody.
   Replica* Leader();
 
+  // Called when somebody has become leader, in the middle of his work.
+  void SetOnLeader(std::function<void(Replica&)> on_leader) { on_leader_ = std::move(on_leader); }
+
   // ---- membership ----
 
   // Whom the operator wants as voters; learners on the way there are his business.
@@ -38,8 +43,10 @@ class Cluster {
   void RemoveReplica(raft::NodeId id) { wanted_.erase(id); }
   // Everybody who is wanted is there, a voter, and nothing is under way.
   bool IsSettled();
-  // Nobody is broken, damaged or on his way in or out: the group can afford a loss.
-  bool CanAffordLoss();
+  // Moreover, nobody is broken or damaged.
+  bool IsHealthy();
+  // And it still is a group after the loss of a member for good.
+  bool CanAffordLoss() { return wanted_.size() >= 3 && IsHealthy(); }
 
  private:
   void Add(raft::NodeId id, raft::ConfState first_conf);
@@ -58,6 +65,7 @@ class Cluster {
   Replicas replicas_;
   Safety safety_;
   Replica::Observer observer_;
+  std::function<void(Replica&)> on_leader_;
   std::set<raft::NodeId> wanted_;
   std::map<raft::NodeId, int> rounds_out_;  // since when somebody is no member
   uint64_t last_id_ = 0;

@@ -26,6 +26,7 @@ void Nemesis::Start() {
   Plan(faults.transfer_s, &Nemesis::Transfer);
   Plan(faults.membership_s, &Nemesis::ChangeMembership);
   Plan(faults.compaction_s, &Nemesis::CompactHistory);
+  cluster_.SetOnLeader([this](Replica& leader) { OnLeader(leader.id()); });
 }
 
 void Nemesis::Plan(double interval_s, Fault fault) {
@@ -46,6 +47,7 @@ void Nemesis::Stop() {
   Network::Weather weather = settings_.weather;
   weather.loss = 0;
   weather.long_delay = 0;
+  weather.late_vote = 0;
   cluster_.network().SetWeather(weather);
   for (const auto& [id, replica] : cluster_.replicas()) {
     replica->Calm();
@@ -82,6 +84,25 @@ void Nemesis::CrashInWrite() {
   const SimEngine::Last lasts[] = {SimEngine::Last::kLost, SimEngine::Last::kWritten,
                                    SimEngine::Last::kTorn};
   replica->CutPowerSoon(random_.Below(random_.Chance(0.5) ? 3 : 40), lasts[random_.Below(3)]);
+}
+
+void Nemesis::OnLeader(NodeId leader) {
+  if (!active_ || !random_.Chance(settings_.faults.coup / 100)) return;
+  world_.After(static_cast<int64_t>(random_.Exponential(10.0 * kMs)), [this, leader] {
+    if (active_) Coup(leader);
+  });
+}
+
+// When a term is young, its votes have just been written and its first entries are on their way.
+// The leader stays away for a while, and others lose what they had in memory only.
+void Nemesis::Coup(NodeId leader) {
+  ++faults_;
+  for (Replica* replica : cluster_.Running()) {
+    const bool fallen = replica->id() == leader;
+    if (!fallen && !random_.Chance(0.4)) continue;
+    replica->Stop(random_.Chance(0.3) ? Replica::Kill::kProcess : Replica::Kill::kPower);
+    StartLater(*replica, 1, fallen ? 4'000 : 100);
+  }
 }
 
 void Nemesis::CrashAll() {
@@ -191,7 +212,8 @@ void Nemesis::Transfer() {
 
 void Nemesis::ChangeMembership() {
   constexpr size_t kMostReplicas = 7;
-  if (!cluster_.IsSettled()) return;
+  // A group that shrinks while a disk is already lost could be left without a quorum.
+  if (!cluster_.IsHealthy()) return;
   const std::vector<NodeId> members(cluster_.wanted().begin(), cluster_.wanted().end());
   const uint64_t dice = random_.Below(3);
   const bool grow = dice == 0 && members.size() < kMostReplicas;

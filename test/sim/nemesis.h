@@ -42,6 +42,8 @@ class Nemesis {
   void Transfer();
   void ChangeMembership();
   void CompactHistory();
+  void OnLeader(raft::NodeId leader);
+  void Coup(raft::NodeId leader);
 
   World& world_;
   const Settings& settings_;

@@ -29,6 +29,9 @@ void Network::Plan(raft::Message message) {
   if (random_.Chance(weather_.long_delay)) {
     arrival_ns +=
         static_cast<int64_t>(random_.HeavyTailed(static_cast<double>(weather_.long_delay_ns)));
+  } else if (std::holds_alternative<raft::VoteRequest>(message.body) &&
+             random_.Chance(weather_.late_vote)) {
+    arrival_ns += random_.Between(0, kSecond);
   } else if (weather_.keeps_order) {
     int64_t& last_ns = last_arrival_ns_[{message.from, message.to}];
     last_ns = arrival_ns = std::max(arrival_ns, last_ns);

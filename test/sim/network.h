@@ -21,6 +21,7 @@ class Network {
     double duplication = 0;
     double long_delay = 0;            // how often a message takes its time
     int64_t long_delay_ns = kSecond;  // then, on average; some take much longer
+    double late_vote = 0;             // how often a request for a vote comes up to a second late
     bool keeps_order = true;          // between two nodes, but for long delays
   };
   using Deliver = std::function<void(raft::Message)>;

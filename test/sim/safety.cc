@@ -40,14 +40,30 @@ void Safety::OnStanding(const Replica& replica, const raft::Standing& standing) 
 void Safety::CheckCompleteness(const Replica& leader, Term term) {
   if (leaders_.rbegin()->first > term) return;
   const replication::EngineLogStore& log = *leader.log();
-  for (Index index = log.FirstIndex(); index <= truth_.last(); ++index) {
-    const auto committed = truth_.TermAt(index);
-    if (!committed || *committed >= term) continue;
+  for (Index index = log.FirstIndex(); index.value() < committed_.size(); ++index) {
+    const Term committed = committed_[index.value()];
+    if (committed == Term(0) || committed >= term) continue;
     ++checks_;
     if (log.TermAt(index) != committed) {
       return world_.Fail(fmt::format("replica {} leads in term {} without entry {} of term {}",
                                      leader.id().value(), term.value(), index.value(),
-                                     committed->value()));
+                                     committed.value()));
+    }
+  }
+}
+
+void Safety::NoteCommitted(const Replica& replica, Index from, Index to) {
+  const replication::EngineLogStore& log = *replica.log();
+  if (committed_.size() <= to.value()) committed_.resize(to.value() + 1);
+  for (Index index = std::max(from, log.FirstIndex()); index <= to; ++index) {
+    ++checks_;
+    const Term term = *log.TermAt(index);
+    Term& committed = committed_[index.value()];
+    if (committed == Term(0)) committed = term;
+    if (committed != term) {
+      return world_.Fail(fmt::format("replica {} has committed entry {} of term {}, not of term {}",
+                                     replica.id().value(), index.value(), term.value(),
+                                     committed.value()));
     }
   }
 }
@@ -78,9 +94,11 @@ void Safety::AfterOutput(const Replica& replica) {
           replica.id().value(), core.commit().value(), term->value()));
     }
   }
-  if (seen.commit != core.commit() || seen.conf != core.conf()) {
-    seen = {core.commit(), core.conf()};
-  }
+  const Index on_disk = std::min(core.commit(), core.persisted());
+  if (on_disk > seen.noted) NoteCommitted(replica, seen.noted + 1, on_disk);
+  seen.noted = std::max(seen.noted, on_disk);
+  seen.commit = core.commit();
+  if (seen.conf != core.conf()) seen.conf = core.conf();
 }
 
 void Safety::CompareLogs() {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "test/sim/replica.h"
 
@@ -13,12 +14,13 @@ using Replicas = std::map<raft::NodeId, std::unique_ptr<Replica>>;
 // into all replicas at once, which no replica can.
 class Safety {
  public:
-  Safety(World& world, const Truth& truth, const Replicas& replicas)
-      : world_(world), truth_(truth), replicas_(replicas), random_(world.random().Fork()) {}
+  Safety(World& world, const Replicas& replicas)
+      : world_(world), replicas_(replicas), random_(world.random().Fork()) {}
 
   // Election safety: one leader a term. Leader completeness: it has all that was committed before.
   void OnStanding(const Replica& replica, const raft::Standing& standing);
-  // What is committed is on the synced disks of a quorum.
+  // What is committed is on the synced disks of a quorum. State machine safety, for the log: what
+  // one has committed at an index, nobody has otherwise (entries without a command, too).
   void AfterOutput(const Replica& replica);
   // Log matching, for one pair of replicas.
   void CompareLogs();
@@ -27,21 +29,23 @@ class Safety {
   uint64_t elections() const { return elections_; }
 
  private:
+  void NoteCommitted(const Replica& replica, raft::Index from, raft::Index to);
   void CheckCompleteness(const Replica& leader, raft::Term term);
   bool IsOnQuorum(const raft::ConfState& conf, raft::Index index, raft::Term term) const;
   void Compare(const Replica& a, const Replica& b);
 
   struct Seen {
     raft::Index commit;
+    raft::Index noted;  // of what is committed and on its disk
     raft::ConfState conf;
   };
 
   World& world_;
-  const Truth& truth_;
   const Replicas& replicas_;
   Random random_;
   std::map<raft::Term, raft::NodeId> leaders_;
   std::map<raft::NodeId, Seen> seen_;
+  std::vector<raft::Term> committed_;  // by index; 0: not seen yet
   uint64_t checks_ = 0;
   uint64_t elections_ = 0;
 };

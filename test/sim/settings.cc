@@ -58,6 +58,7 @@ void Settings::DrawNetwork(Random& random) {
   weather.long_delay = random.Chance(0.5) ? 0.02 * random.Unit() : 0;
   weather.long_delay_ns = random.Between(100, 5'000) * kMs;
   weather.keeps_order = random.Chance(0.7);
+  weather.late_vote = random.Chance(0.4) ? 0.6 * random.Unit() : 0;
 }
 
 void Settings::DrawFaults(Random& random) {
@@ -74,6 +75,7 @@ void Settings::DrawFaults(Random& random) {
   faults.transfer_s = DrawInterval(random, 4, 0.4);
   faults.membership_s = DrawInterval(random, 5, 0.45);
   faults.compaction_s = DrawInterval(random, 3, 0.5);
+  faults.coup = random.Chance(0.35) ? 80 * random.Unit() : 0;
 }
 
 std::string Settings::Describe() const {
@@ -81,13 +83,14 @@ std::string Settings::Describe() const {
       "{} replicas{}, election {} ticks, margin {} + {}, chunks of {}, drift {:.2f}, sync {} us, "
       "loss {:.3f}, crash {:.0f} {:.0f} {:.0f}, pause {:.0f}, partition {:.0f}, storm {:.0f}, disk "
       "{:.0f} {:.0f} {:.0f}, damage {:.0f}, transfer {:.0f}, members {:.0f}, compact {:.0f}, "
-      "{} clients, {} portals",
+      "coup {:.0f}, late votes {:.2f}, {} clients, {} portals",
       replicas, two_engines ? " with two engines" : "", driver.raft.election_ticks,
       driver.raft.compaction_margin, driver.compaction_step, driver.raft.snapshot_chunk_bytes,
       max_drift, sync_ns / kUs, weather.loss, faults.crash_s, faults.crash_in_write_s,
       faults.crash_all_s, faults.pause_s, faults.partition_s, faults.storm_s, faults.read_error_s,
       faults.full_disk_s, faults.slow_disk_s, faults.damage_s, faults.transfer_s,
-      faults.membership_s, faults.compaction_s, register_clients, portals);
+      faults.membership_s, faults.compaction_s, faults.coup, weather.late_vote, register_clients,
+      portals);
 }
 
 }  // namespace matricula::sim

@@ -46,6 +46,8 @@ struct Settings {
     double transfer_s = 0;  // of leadership
     double membership_s = 0;
     double compaction_s = 0;  // of the store's history
+    // How many elections of a hundred end with a coup: the new leader falls at once, and others.
+    double coup = 0;
   } faults;
 
   // The load.
