@@ -51,11 +51,12 @@ class WatchHub::PageEvents {
   Result<const mvccpb::Event*> Get(size_t number, bool with_previous, int64_t compacted_revision) {
     Loaded& loaded = loaded_[number];
     if (!loaded.event || (with_previous && !loaded.with_previous)) {
-      loaded.event = std::make_unique<mvccpb::Event>();
-      loaded.with_previous = with_previous;
+      auto event = std::make_unique<mvccpb::Event>();
       Status status =
-          page_.Load(page_.entries()[number], with_previous, compacted_revision, *loaded.event);
+          page_.Load(page_.entries()[number], with_previous, compacted_revision, *event);
       if (!status.ok()) return status;
+      loaded.event = std::move(event);
+      loaded.with_previous = with_previous;
       loaded_bytes_ += BytesOf(*loaded.event);
     }
     return loaded.event.get();

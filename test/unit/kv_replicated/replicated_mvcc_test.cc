@@ -224,6 +224,38 @@ TEST_CASE("replicated store: nobody spins for a watch that is ahead of an instal
   machine->mvcc().SetListener(nullptr);
 }
 
+// The first watch was ended with the error; the second was told an event without a key.
+TEST_CASE("replicated store: a row that cannot be read once is no empty event for the next watch") {
+  struct Sink final : WatchSink {
+    bool OnResponse(const etcdserverpb::WatchResponse& response) override {
+      for (const auto& event : response.events()) seen.push_back(event.kv().value());
+      return true;
+    }
+    void OnEnd(const base::Status& status) override { end = status; }
+    std::vector<std::string> seen;
+    base::Status end;
+  };
+  FaultyEngine engine;
+  const auto machine = MustOpen(engine);
+  for (uint64_t i = 1; i <= 3; ++i) Apply(*machine, i, PutCommand("k", std::to_string(i)));
+  const base::ManualClock clock;
+  WatchHub hub(machine->mvcc(), clock, {});
+  etcdserverpb::WatchCreateRequest request;
+  request.set_key("k");
+  request.set_start_revision(2);
+  Sink first;
+  Sink second;
+  const auto a = hub.Open(request, &first);
+  const auto b = hub.Open(request, &second);
+  engine.failing_gets = 1;
+  while (hub.RunOnce()) {
+  }
+  CHECK_FALSE(first.end.ok());
+  CHECK(first.seen.empty());
+  CHECK(second.end.ok());
+  CHECK(second.seen == std::vector<std::string>{"1", "2", "3"});
+}
+
 TEST_CASE("replicated store: rows ahead of the note make no snapshot") {
   FaultyEngine engine;
   const auto machine = MustOpen(engine);

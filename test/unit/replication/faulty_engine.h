@@ -16,6 +16,10 @@ class FaultyEngine final : public storage::Engine {
 
   base::Result<std::string> Get(std::string_view key, const Snapshot* snapshot) const override {
     if (!read_error.ok()) return read_error;
+    if (failing_gets > 0) {
+      --failing_gets;
+      return base::Status(base::Code::kUnknown, "the disk does not read");
+    }
     return inner_->Get(key, snapshot);
   }
   std::unique_ptr<storage::Iterator> NewIterator(const ReadOptions& options) const override {
@@ -61,6 +65,7 @@ class FaultyEngine final : public storage::Engine {
   }
 
   base::Status read_error;
+  mutable int failing_gets = 0;  // so many of the next
   base::Status write_error;
   int writes_left = -1;  // until everything fails; -1: for ever
   int writes = 0;
