@@ -26,9 +26,16 @@ Cluster::Cluster(World& world, const Settings& settings, Truth& truth)
       safety_(world, replicas_) {
   network_.SetWeather(settings.weather);
   observer_.after_output = [this](Replica& replica) { safety_.AfterOutput(replica); };
+  observer_.on_send = [this](Replica& replica, const raft::Message& message) {
+    safety_.OnSend(replica, message);
+  };
   observer_.on_standing = [this](Replica& replica, const raft::Standing& standing) {
     safety_.OnStanding(replica, standing);
-    if (standing.role == raft::Role::kLeader && on_leader_) on_leader_(replica);
+    if (standing.role != raft::Role::kLeader) return;
+    if (on_leader_) on_leader_(replica);
+    // Sometimes the operator has been waiting for just that.
+    const int64_t wait_ns = random_.Between(0, 40) * kMs;
+    if (wait_ns < 20 * kMs) world_.After(wait_ns, [this] { Operate(); });
   };
 }
 
@@ -41,7 +48,7 @@ void Cluster::Start() {
     wanted_.insert(id);
     Add(id, conf);
   }
-  world_.After(kOperateEveryNs, [this] { Operate(); });
+  OperateAgain();
 }
 
 void Cluster::Add(NodeId id, raft::ConfState first_conf) {
@@ -112,8 +119,14 @@ bool Cluster::IsSettled() {
          std::set(conf.voters.begin(), conf.voters.end()) == wanted_;
 }
 
+void Cluster::OperateAgain() {
+  world_.After(kOperateEveryNs, [this] {
+    Operate();
+    OperateAgain();
+  });
+}
+
 void Cluster::Operate() {
-  world_.After(kOperateEveryNs, [this] { Operate(); });
   ReplaceBroken();
   if (Replica* leader = Leader(); leader != nullptr) {
     BringInLine(*leader);
@@ -135,7 +148,8 @@ void Cluster::ReplaceBroken() {
 }
 
 void Cluster::BringInLine(Replica& leader) {
-  if (change_under_way_ || IsSettled()) return;
+  // Now and then somebody else has the same idea.
+  if ((change_under_way_ && !random_.Chance(0.2)) || IsSettled()) return;
   const raft::Core& core = leader.driver()->core();
   if (core.conf().IsJoint() && core.conf().auto_leave) return;
   raft::ConfChange change = NextChange(core.conf());

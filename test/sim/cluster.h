@@ -51,6 +51,7 @@ class Cluster {
  private:
   void Add(raft::NodeId id, raft::ConfState first_conf);
   void Deliver(raft::Message message);
+  void OperateAgain();
   void Operate();
   void ReplaceBroken();
   void BringInLine(Replica& leader);

@@ -300,7 +300,10 @@ void Replica::OnStanding(const raft::Standing& standing) {
 }
 
 void Replica::Send(raft::Message message) {
-  if (up()) process_->manners->OnSend(message);
+  if (up()) {
+    process_->manners->OnSend(message);
+    if (observer_.on_send) observer_.on_send(*this, message);
+  }
   network_.Send(std::move(message));
 }
 
@@ -346,13 +349,18 @@ void Replica::Calm() {
   for (const auto& disk : disks_) disk->ForgetFaults();
 }
 
+std::optional<replication::LogDescription> Replica::DurableDescription() const {
+  const auto bytes = log_disk().Durable(std::string(replication::kDescriptionKey));
+  if (!bytes) return std::nullopt;
+  const auto description = replication::DecodeDescription(*bytes);
+  return description.ok() ? std::optional(*description) : std::nullopt;
+}
+
 bool Replica::HoldsDurably(raft::Index index, raft::Term term) const {
   // What it had promised before its disk was lost counts as kept.
   if (broken_ || damaged_) return true;
-  const auto bytes = log_disk().Durable(std::string(replication::kDescriptionKey));
-  if (!bytes) return false;
-  const auto description = replication::DecodeDescription(*bytes);
-  if (!description.ok()) return false;
+  const auto description = DurableDescription();
+  if (!description) return false;
   if (index < description->first) return true;  // in the state, or in a snapshot
   const auto value = log_disk().Durable(replication::EntryKey(index));
   return index <= description->last && value && TermOf(*value) == term;

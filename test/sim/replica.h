@@ -12,6 +12,7 @@
 #include "common/kv/watch_hub.h"
 #include "common/replication/driver.h"
 #include "common/replication/engine_log_store.h"
+#include "common/replication/log_format.h"
 #include "test/sim/manners.h"
 #include "test/sim/network.h"
 #include "test/sim/recording_machine.h"
@@ -30,6 +31,7 @@ class Replica final : public replication::Transport {
   struct Observer {
     std::function<void(Replica&)> after_output;                        // the process did something
     std::function<void(Replica&, const raft::Standing&)> on_standing;  // role, term or leader
+    std::function<void(Replica&, const raft::Message&)> on_send;
   };
 
   // `first_conf` is empty for a replica that joins.
@@ -94,7 +96,8 @@ class Replica final : public replication::Transport {
   void TransferLeadership(raft::NodeId target);
   base::Result<int64_t> KeepAlive(int64_t lease);
 
-  // What survives: an entry of the log, by the durable contents of the disk alone.
+  // What survives, by the durable contents of the disk alone: the description of the log, an entry.
+  std::optional<replication::LogDescription> DurableDescription() const;
   bool HoldsDurably(raft::Index index, raft::Term term) const;
   SimEngine& log_disk() const { return *disks_.front(); }
   SimEngine& state_disk() const { return *disks_.back(); }

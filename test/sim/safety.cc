@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/raft/describe.h"
 #include "common/replication/log_format.h"
 
 namespace matricula::sim {
@@ -79,26 +80,98 @@ bool Safety::IsOnQuorum(const raft::ConfState& conf, Index index, Term term) con
   return majority_of(conf.voters) && (conf.outgoing.empty() || majority_of(conf.outgoing));
 }
 
-// Whatever the leader's configuration is now, the commit may have been decided under the one
-// before.
+void Safety::OnSend(const Replica& replica, const raft::Message& message) {
+  if (replica.damaged()) return;
+  ++checks_;
+  if (IsKept(replica, message)) return;
+  world_.Fail(fmt::format("replica {} sends what its disk has not: {}", replica.id().value(),
+                          raft::Describe(message)));
+}
+
+bool Safety::IsKept(const Replica& replica, const raft::Message& message) {
+  const auto* vote = std::get_if<raft::VoteReply>(&message.body);
+  const auto* reply = std::get_if<raft::AppendReply>(&message.body);
+  const bool votes =
+      (vote != nullptr && vote->granted) || std::holds_alternative<raft::VoteRequest>(message.body);
+  const bool acknowledges = reply != nullptr && reply->taken && reply->match > Index(0);
+  Seen& seen = seen_[replica.id()];
+  if (!votes && !acknowledges && message.term <= seen.durable_term) return true;
+  const auto durable = replica.DurableDescription();
+  if (!durable) return false;
+  seen.durable_term = durable->hard_state.term;
+  if (message.term > durable->hard_state.term) return false;
+  const NodeId voted_for = vote != nullptr ? message.to : replica.id();
+  const bool same_term = message.term == durable->hard_state.term;
+  if (votes && same_term && durable->hard_state.vote != voted_for) return false;
+  // A later leader may have overwritten what is acknowledged to one before him: whoever has taken
+  // it from that one cannot have elected this one, so it does no harm.
+  if (!acknowledges || !same_term || reply->match < durable->first) return true;
+  const auto term = replica.log()->TermAt(reply->match);
+  return term && replica.HoldsDurably(reply->match, *term);
+}
+
 void Safety::AfterOutput(const Replica& replica) {
   const raft::Core& core = replica.driver()->core();
   Seen& seen = seen_[replica.id()];
-  if (replica.leads() && core.commit() > seen.commit) {
-    ++checks_;
-    const auto term = replica.log()->TermAt(core.commit());
-    if (term && !IsOnQuorum(core.conf(), core.commit(), *term) &&
-        !IsOnQuorum(seen.conf, core.commit(), *term)) {
-      world_.Fail(fmt::format(
-          "replica {} has committed entry {} of term {}, which is not durable on a quorum",
-          replica.id().value(), core.commit().value(), term->value()));
-    }
-  }
+  const Term leads_in = replica.leads() ? core.standing().term : Term(0);
+  if (core.persisted() != seen.persisted) CheckPersisted(replica);
+  if (leads_in != Term(0)) CheckCommit(replica, seen);
+  if (leads_in != Term(0) && leads_in == seen.leads_in) CheckRulesOfLeader(replica, seen);
   const Index on_disk = std::min(core.commit(), core.persisted());
   if (on_disk > seen.noted) NoteCommitted(replica, seen.noted + 1, on_disk);
   seen.noted = std::max(seen.noted, on_disk);
   seen.commit = core.commit();
+  seen.persisted = core.persisted();
+  seen.leads_in = leads_in;
+  seen.conf_index = core.conf_index();
   if (seen.conf != core.conf()) seen.conf = core.conf();
+}
+
+void Safety::CheckPersisted(const Replica& replica) {
+  const raft::Core& core = replica.driver()->core();
+  const auto term = core.TermAt(core.persisted());
+  ++checks_;
+  if (!term || replica.HoldsDurably(core.persisted(), *term)) return;
+  world_.Fail(fmt::format("replica {} believes entry {} of term {} to be on its disk",
+                          replica.id().value(), core.persisted().value(), term->value()));
+}
+
+// Whatever the leader's configuration is now, the commit may have been decided under the one
+// before.
+void Safety::CheckCommit(const Replica& replica, const Seen& seen) {
+  const raft::Core& core = replica.driver()->core();
+  if (core.commit() <= seen.commit) return;
+  ++checks_;
+  const auto term = replica.log()->TermAt(core.commit());
+  if (term && !IsOnQuorum(core.conf(), core.commit(), *term) &&
+      !IsOnQuorum(seen.conf, core.commit(), *term)) {
+    world_.Fail(
+        fmt::format("replica {} has committed entry {} of term {}, which is not durable on a "
+                    "quorum",
+                    replica.id().value(), core.commit().value(), term->value()));
+  }
+}
+
+// What goes wrong only if three or four things happen in a row is forbidden for the first already.
+void Safety::CheckRulesOfLeader(const Replica& replica, const Seen& seen) {
+  const raft::Core& core = replica.driver()->core();
+  const uint64_t id = replica.id().value();
+  const auto committed = replica.log()->TermAt(core.commit());
+  const bool of_own_term = !committed || *committed == core.standing().term;
+  ++checks_;
+  // Figure 3.7.
+  if (core.commit() > seen.commit && !of_own_term) {
+    world_.Fail(fmt::format("leader {} commits entry {} of an earlier term by counting", id,
+                            core.commit().value()));
+  }
+  if (core.conf_index() == seen.conf_index) return;
+  // §4.1, and what was found out later about it.
+  if (seen.conf_index > core.commit()) {
+    world_.Fail(fmt::format("leader {} changes the configuration while another change waits", id));
+  }
+  if (!of_own_term) {
+    world_.Fail(fmt::format("leader {} changes the configuration before its first commit", id));
+  }
 }
 
 void Safety::CompareLogs() {

@@ -19,9 +19,14 @@ class Safety {
 
   // Election safety: one leader a term. Leader completeness: it has all that was committed before.
   void OnStanding(const Replica& replica, const raft::Standing& standing);
-  // What is committed is on the synced disks of a quorum. State machine safety, for the log: what
-  // one has committed at an index, nobody has otherwise (entries without a command, too).
+  // By the rules of the thesis, a leader commits by counting only what is of its own term, and
+  // changes the configuration one at a time. What is committed is on the synced disks of a quorum.
+  // State machine safety, for the log: what one has committed at an index, nobody has otherwise
+  // (entries without a command, too).
   void AfterOutput(const Replica& replica);
+  // What a message promises is on the sender's synced disk: its term, its vote, the entries that it
+  // acknowledges.
+  void OnSend(const Replica& replica, const raft::Message& message);
   // Log matching, for one pair of replicas.
   void CompareLogs();
 
@@ -29,16 +34,25 @@ class Safety {
   uint64_t elections() const { return elections_; }
 
  private:
+  // A replica as it was last looked at.
+  struct Seen {
+    raft::Index commit;
+    raft::Index noted;  // of what is committed and on its disk
+    raft::Index persisted;
+    raft::ConfState conf;
+    raft::Index conf_index;
+    raft::Term leads_in;  // 0: does not
+    raft::Term durable_term;
+  };
+
+  void CheckPersisted(const Replica& replica);
+  void CheckCommit(const Replica& replica, const Seen& seen);
+  void CheckRulesOfLeader(const Replica& replica, const Seen& seen);
+  bool IsKept(const Replica& replica, const raft::Message& message);
   void NoteCommitted(const Replica& replica, raft::Index from, raft::Index to);
   void CheckCompleteness(const Replica& leader, raft::Term term);
   bool IsOnQuorum(const raft::ConfState& conf, raft::Index index, raft::Term term) const;
   void Compare(const Replica& a, const Replica& b);
-
-  struct Seen {
-    raft::Index commit;
-    raft::Index noted;  // of what is committed and on its disk
-    raft::ConfState conf;
-  };
 
   World& world_;
   const Replicas& replicas_;

@@ -34,8 +34,11 @@ void Settings::DrawGroup(Random& random) {
 
   raft::Config& raft = driver.raft;
   raft.election_ticks = static_cast<int>(random.Between(5, 15));
-  raft.max_append_bytes = static_cast<size_t>(random.Between(300, 20'000));
-  raft.max_inflight_messages = static_cast<int>(random.Between(1, 64));
+  // In every third group each entry travels alone, and most of these wait for each answer.
+  const bool one_by_one = random.Chance(0.3);
+  raft.max_append_bytes = static_cast<size_t>(one_by_one ? 40 : random.Between(300, 20'000));
+  raft.max_inflight_messages =
+      static_cast<int>(one_by_one && random.Chance(0.6) ? 1 : random.Between(1, 64));
   raft.max_inflight_bytes = static_cast<size_t>(random.Between(2'000, 200'000));
   raft.max_apply_bytes = static_cast<size_t>(random.Between(1'000, 100'000));
   raft.max_tail_bytes = static_cast<size_t>(random.Between(0, 50'000));

@@ -57,6 +57,7 @@ Index Core::commit() const { return machine_->log().commit(); }
 Index Core::applied() const { return machine_->log().applied(); }
 Index Core::last_index() const { return machine_->log().last(); }
 Index Core::first_index() const { return machine_->log().first(); }
+std::optional<Term> Core::TermAt(Index index) const { return machine_->log().TermAt(index); }
 Index Core::persisted() const { return machine_->log().persisted(); }
 const ConfState& Core::conf() const { return machine_->confs().Latest().conf; }
 Index Core::conf_index() const { return machine_->confs().Latest().index; }

@@ -166,6 +166,8 @@ class Core {
   Index first_index() const;
   // Own entries known to be durable.
   Index persisted() const;
+  // Of an entry of the log, durable or not, or of the one before its first.
+  std::optional<Term> TermAt(Index index) const;
   // In force here, committed or not; and where its entry stands.
   const ConfState& conf() const;
   Index conf_index() const;

@@ -20,7 +20,7 @@
 //   13  a vote is given although a leader is alive (the lease is ignored)
 //   14  the number of a heartbeat round is used again, so that an old answer confirms a new read
 //   15  a heartbeat tells a follower a commit index beyond what it is known to have
-//   16  an append commits all the leader has, not just what the message proves equal
+//   16  an append that does not fit commits what stands in its place
 //   17  joint consensus is decided by the new half alone
 //   18  a node votes twice in one term
 //   19  a vote request leaves before the candidate's own vote is durable

@@ -151,6 +151,7 @@ Status Machine::On(const Message& message, const AppendRequest& request) {
     return OkStatus();
   }
   if (!log_.Has(request.prev_index, request.prev_term)) {
+    if (MutantIs(16)) log_.CommitTo(std::min(request.commit, log_.last()));
     // §3.5, end: name the last entry that could be shared, so that whole terms are skipped.
     const Index hint = log_.LastUpTo(request.prev_index, request.prev_term);
     Send(
@@ -166,7 +167,7 @@ Status Machine::On(const Message& message, const AppendRequest& request) {
       [&](const Entry& entry) { return MutantIs(4) || !log_.Has(entry.index, entry.term); });
   TakeEntries({fresh, request.entries.end()});
   const Index match = request.prev_index + request.entries.size();
-  log_.CommitTo(std::min(request.commit, MutantIs(16) ? log_.last() : match));
+  log_.CommitTo(std::min(request.commit, match));
   // Late: says that these entries are durable here.
   AppendReply reply{true, match, Index(0), Index(0), Term(0)};
   Send(message.from, reply, MutantIs(11) ? When::kEarly : When::kLate);
