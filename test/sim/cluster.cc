@@ -29,10 +29,13 @@ Cluster::Cluster(World& world, const Settings& settings, Truth& truth)
   observer_.on_send = [this](Replica& replica, const raft::Message& message) {
     safety_.OnSend(replica, message);
   };
+  observer_.before_install = [this](Replica& replica) {
+    if (occasions_.install) occasions_.install(replica);
+  };
   observer_.on_standing = [this](Replica& replica, const raft::Standing& standing) {
     safety_.OnStanding(replica, standing);
     if (standing.role != raft::Role::kLeader) return;
-    if (on_leader_) on_leader_(replica);
+    if (occasions_.leader) occasions_.leader(replica);
     // Sometimes the operator has been waiting for just that.
     const int64_t wait_ns = random_.Between(0, 40) * kMs;
     if (wait_ns < 20 * kMs) world_.After(wait_ns, [this] { Operate(); });

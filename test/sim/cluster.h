@@ -32,8 +32,12 @@ class Cluster {
   // The one that leads in the latest term; null: nobody.
   Replica* Leader();
 
-  // Called when somebody has become leader, in the middle of his work.
-  void SetOnLeader(std::function<void(Replica&)> on_leader) { on_leader_ = std::move(on_leader); }
+  // Moments that faults wait for; both are in the middle of a replica's work.
+  struct Occasions {
+    std::function<void(Replica&)> leader;   // has just been elected
+    std::function<void(Replica&)> install;  // is about to replace its state by a snapshot
+  };
+  void SetOccasions(Occasions occasions) { occasions_ = std::move(occasions); }
 
   // ---- membership ----
 
@@ -66,7 +70,7 @@ class Cluster {
   Replicas replicas_;
   Safety safety_;
   Replica::Observer observer_;
-  std::function<void(Replica&)> on_leader_;
+  Occasions occasions_;
   std::set<raft::NodeId> wanted_;
   std::map<raft::NodeId, int> rounds_out_;  // since when somebody is no member
   uint64_t last_id_ = 0;

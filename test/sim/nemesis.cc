@@ -26,7 +26,8 @@ void Nemesis::Start() {
   Plan(faults.transfer_s, &Nemesis::Transfer);
   Plan(faults.membership_s, &Nemesis::ChangeMembership);
   Plan(faults.compaction_s, &Nemesis::CompactHistory);
-  cluster_.SetOnLeader([this](Replica& leader) { OnLeader(leader.id()); });
+  cluster_.SetOccasions({[this](Replica& leader) { OnLeader(leader.id()); },
+                         [this](Replica& replica) { CutInstall(replica); }});
 }
 
 void Nemesis::Plan(double interval_s, Fault fault) {
@@ -48,6 +49,7 @@ void Nemesis::Stop() {
   weather.loss = 0;
   weather.long_delay = 0;
   weather.late_vote = 0;
+  weather.damaged_chunk = 0;
   cluster_.network().SetWeather(weather);
   for (const auto& [id, replica] : cluster_.replicas()) {
     replica->Calm();
@@ -84,6 +86,12 @@ void Nemesis::CrashInWrite() {
   const SimEngine::Last lasts[] = {SimEngine::Last::kLost, SimEngine::Last::kWritten,
                                    SimEngine::Last::kTorn};
   replica->CutPowerSoon(random_.Below(random_.Chance(0.5) ? 3 : 40), lasts[random_.Below(3)]);
+}
+
+void Nemesis::CutInstall(Replica& replica) {
+  if (!active_ || !random_.Chance(settings_.faults.cut_install / 100)) return;
+  ++faults_;
+  replica.CutPowerSoon(random_.Below(random_.Chance(0.5) ? 4 : 20), SimEngine::Last::kWritten);
 }
 
 void Nemesis::OnLeader(NodeId leader) {

@@ -42,6 +42,7 @@ class Nemesis {
   void Transfer();
   void ChangeMembership();
   void CompactHistory();
+  void CutInstall(Replica& replica);
   void OnLeader(raft::NodeId leader);
   void Coup(raft::NodeId leader);
 

@@ -20,8 +20,18 @@ void Network::Send(raft::Message message) {
     ++lost_;
     return;
   }
+  if (auto* chunk = std::get_if<raft::SnapshotChunk>(&message.body)) Damage(*chunk);
   if (random_.Chance(weather_.duplication)) Plan(message);
   Plan(std::move(message));
+}
+
+// Nothing else on the wire has a checksum of its own: for that, connections are trusted.
+void Network::Damage(raft::SnapshotChunk& chunk) {
+  if (chunk.bytes.size() == 0 || !random_.Chance(weather_.damaged_chunk)) return;
+  std::string bytes(chunk.bytes.view());
+  const uint64_t bit = random_.Below(bytes.size() * 8);
+  bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+  chunk.bytes = std::move(bytes);
 }
 
 void Network::Plan(raft::Message message) {

@@ -22,6 +22,7 @@ class Network {
     double long_delay = 0;            // how often a message takes its time
     int64_t long_delay_ns = kSecond;  // then, on average; some take much longer
     double late_vote = 0;             // how often a request for a vote comes up to a second late
+    double damaged_chunk = 0;         // how often a bit of a piece of a snapshot turns
     bool keeps_order = true;          // between two nodes, but for long delays
   };
   using Deliver = std::function<void(raft::Message)>;
@@ -45,6 +46,7 @@ class Network {
 
  private:
   int64_t DrawDelayNs();
+  void Damage(raft::SnapshotChunk& chunk);
   void Plan(raft::Message message);
 
   World& world_;

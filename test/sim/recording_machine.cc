@@ -56,6 +56,7 @@ Status RecordingMachine::Apply(std::span<const Command> commands, const raft::Sn
 }
 
 Status RecordingMachine::InstallStaged(const raft::SnapshotMeta& meta) {
+  if (before_install) before_install();
   RETURN_IF_ERROR(inner_.InstallStaged(meta));
   world_.Trace("installed", id_.value(), meta.index.value());
   return CheckState();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -36,6 +37,8 @@ class RecordingMachine final : public replication::StateMachine {
     return inner_.CheckStaged(meta);
   }
   base::Status InstallStaged(const raft::SnapshotMeta& meta) override;
+
+  std::function<void()> before_install;
 
   // Compares the whole state with the model's. Costs a walk over all keys.
   base::Status CheckState();

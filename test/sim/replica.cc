@@ -50,7 +50,7 @@ Replica::Replica(World& world, const Settings& settings, Truth& truth, Network& 
              static_cast<int64_t>(random_.Below(1'000)) * kSecond),
       tick_rate_(DrawRate(random_, settings.max_drift)) {
   for (int i = 0; i < (settings.two_engines ? 2 : 1); ++i) {
-    disks_.push_back(std::make_unique<SimEngine>(random_.Next()));
+    disks_.push_back(std::make_unique<SimEngine>(random_.Next(), settings.batch_scale));
   }
 }
 
@@ -100,6 +100,7 @@ Status Replica::Open(Process& process) {
   process.machine = std::move(machine).value();
   process.recorder = std::make_unique<RecordingMachine>(world_, truth_, id_, *process.machine,
                                                         random_.Fork(), kCheckShare);
+  process.recorder->before_install = [this] { observer_.before_install(*this); };
   process.hub =
       std::make_unique<kv::WatchHub>(process.machine->mvcc(), clock_, kv::WatchHub::Options{});
   process.machine->mvcc().SetListener(process.hub.get());

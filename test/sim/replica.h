@@ -32,6 +32,7 @@ class Replica final : public replication::Transport {
     std::function<void(Replica&)> after_output;                        // the process did something
     std::function<void(Replica&, const raft::Standing&)> on_standing;  // role, term or leader
     std::function<void(Replica&, const raft::Message&)> on_send;
+    std::function<void(Replica&)> before_install;  // of a snapshot
   };
 
   // `first_conf` is empty for a replica that joins.

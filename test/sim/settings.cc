@@ -49,6 +49,7 @@ void Settings::DrawGroup(Random& random) {
   driver.compaction_step = static_cast<uint64_t>(random.Between(1, 50));
   driver.proposal_timeout_ticks = static_cast<int>(random.Between(20, 60));
   driver.one_engine = !two_engines;
+  batch_scale = random.Chance(0.6) ? size_t{1} << random.Between(6, 12) : 1;
   sync_ns = random.Between(100, 3'000) * kUs;
   sync_jitter_ns = random.Between(50, 3'000) * kUs;
 }
@@ -61,6 +62,7 @@ void Settings::DrawNetwork(Random& random) {
   weather.long_delay = random.Chance(0.5) ? 0.02 * random.Unit() : 0;
   weather.long_delay_ns = random.Between(100, 5'000) * kMs;
   weather.keeps_order = random.Chance(0.7);
+  weather.damaged_chunk = random.Chance(0.3) ? 0.2 * random.Unit() : 0;
   weather.late_vote = random.Chance(0.4) ? 0.6 * random.Unit() : 0;
 }
 
@@ -78,6 +80,7 @@ void Settings::DrawFaults(Random& random) {
   faults.transfer_s = DrawInterval(random, 4, 0.4);
   faults.membership_s = DrawInterval(random, 5, 0.45);
   faults.compaction_s = DrawInterval(random, 3, 0.5);
+  faults.cut_install = random.Chance(0.4) ? 60 * random.Unit() : 0;
   faults.coup = random.Chance(0.35) ? 80 * random.Unit() : 0;
 }
 
@@ -86,14 +89,15 @@ std::string Settings::Describe() const {
       "{} replicas{}, election {} ticks, margin {} + {}, chunks of {}, drift {:.2f}, sync {} us, "
       "loss {:.3f}, crash {:.0f} {:.0f} {:.0f}, pause {:.0f}, partition {:.0f}, storm {:.0f}, disk "
       "{:.0f} {:.0f} {:.0f}, damage {:.0f}, transfer {:.0f}, members {:.0f}, compact {:.0f}, "
-      "coup {:.0f}, late votes {:.2f}, {} clients, {} portals",
+      "coup {:.0f}, cut install {:.0f}, batches x {}, late votes {:.2f}, damaged chunks {:.2f}, {} "
+      "clients, {} portals",
       replicas, two_engines ? " with two engines" : "", driver.raft.election_ticks,
       driver.raft.compaction_margin, driver.compaction_step, driver.raft.snapshot_chunk_bytes,
       max_drift, sync_ns / kUs, weather.loss, faults.crash_s, faults.crash_in_write_s,
       faults.crash_all_s, faults.pause_s, faults.partition_s, faults.storm_s, faults.read_error_s,
       faults.full_disk_s, faults.slow_disk_s, faults.damage_s, faults.transfer_s,
-      faults.membership_s, faults.compaction_s, faults.coup, weather.late_vote, register_clients,
-      portals);
+      faults.membership_s, faults.compaction_s, faults.coup, faults.cut_install, batch_scale,
+      weather.late_vote, weather.damaged_chunk, register_clients, portals);
 }
 
 }  // namespace matricula::sim

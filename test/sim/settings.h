@@ -24,7 +24,9 @@ struct Settings {
   double max_drift = 0.0;               // of a clock's speed
   replication::Driver::Options driver;  // what all replicas have in common
 
-  // The disk: a sync takes at least, and on average longer by.
+  // The disk: it makes batches look larger (sim_engine.h). A sync takes at least, and on average
+  // longer by.
+  size_t batch_scale = 1;
   int64_t sync_ns = 500 * kUs;
   int64_t sync_jitter_ns = 500 * kUs;
 
@@ -48,6 +50,8 @@ struct Settings {
     double compaction_s = 0;  // of the store's history
     // How many elections of a hundred end with a coup: the new leader falls at once, and others.
     double coup = 0;
+    // How many installations of a snapshot of a hundred are cut short by a power failure.
+    double cut_install = 0;
   } faults;
 
   // The load.

@@ -20,12 +20,14 @@ bool OfLog(std::string_view key) { return key.starts_with(replication::kNodeTabl
 
 class SimEngine::Batch final : public storage::WriteBatch {
  public:
+  explicit Batch(size_t scale) : scale_(scale) {}
+
   void Put(std::string_view key, std::string_view value) override {
-    bytes_ += key.size() + value.size();
+    bytes_ += scale_ * (key.size() + value.size());
     changes.push_back({std::string(key), std::string(value)});
   }
   void Delete(std::string_view key) override {
-    bytes_ += key.size();
+    bytes_ += scale_ * key.size();
     changes.push_back({std::string(key), std::nullopt});
   }
   void Clear() override {
@@ -37,6 +39,7 @@ class SimEngine::Batch final : public storage::WriteBatch {
   std::vector<Change> changes;
 
  private:
+  const size_t scale_;
   size_t bytes_ = 0;
 };
 
@@ -79,7 +82,8 @@ class SimEngine::CheckedIterator final : public storage::Iterator {
   Status status_;
 };
 
-SimEngine::SimEngine(uint64_t seed) : random_(seed), inner_(storage::NewMemoryEngine()) {}
+SimEngine::SimEngine(uint64_t seed, size_t batch_scale)
+    : random_(seed), batch_scale_(batch_scale), inner_(storage::NewMemoryEngine()) {}
 
 // ---- reading ----
 
@@ -127,7 +131,7 @@ std::optional<std::string> SimEngine::Peek(const std::string& key) const {
 // ---- writing ----
 
 std::unique_ptr<storage::WriteBatch> SimEngine::NewBatch() const {
-  return std::make_unique<Batch>();
+  return std::make_unique<Batch>(batch_scale_);
 }
 
 Status SimEngine::Write(storage::WriteBatch& batch, storage::Durability durability) {

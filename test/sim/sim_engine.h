@@ -31,7 +31,9 @@ class SimEngine final : public storage::Engine {
   // What becomes of the batch at which the power goes.
   enum class Last : uint8_t { kLost, kWritten, kTorn };
 
-  explicit SimEngine(uint64_t seed);
+  // A batch says of itself to be `batch_scale` times as large as it is: whoever splits large ones
+  // comes to do so with the little data of a run.
+  SimEngine(uint64_t seed, size_t batch_scale);
 
   // ---- faults ----
 
@@ -99,6 +101,7 @@ class SimEngine final : public storage::Engine {
   std::vector<std::string> KeysOf(bool log) const;
 
   Random random_;
+  const size_t batch_scale_;
   std::unique_ptr<storage::Engine> inner_;
   // What each batch that is not synced has replaced, oldest batch first.
   std::deque<std::vector<Change>> undo_;
