@@ -23,7 +23,10 @@ void Manners::BeforeReceive(const raft::Message& message, const raft::Core& core
   const auto judge = [&](const auto& request, bool vote, raft::Term term, bool transfer) {
     const bool complete = !last_term || std::tie(request.last_term, request.last_index) >=
                                             std::make_tuple(*last_term, core.last_index());
+    // The leader himself may ask again: with a request that was late, of somebody who has restarted
+    // since and knows of his vote from the disk alone.
     const bool has_leader = standing.leader != raft::kNobody && standing.leader != self_ &&
+                            standing.leader != message.from &&
                             now_tick_ - leader_heard_tick_ < election_ticks_;
     bool& may_grant = may_grant_[{message.from, vote, term}];
     may_grant = may_grant || (complete && (!has_leader || transfer));

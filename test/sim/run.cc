@@ -97,11 +97,12 @@ void Drama::Liveness() {
   bool checked = false;
   enrollment_.Check([&checked] { checked = true; });
   Await("the store has been checked", [&checked] { return checked; });
-  Await("all replicas have applied everything", [this] { return AllEqual(); });
   Await("all watches have seen everything", [this] {
     return std::all_of(watchers_.begin(), watchers_.end(),
                        [](const auto& watcher) { return watcher->UpToDate(); });
   });
+  // Last, because it must be so when everything is looked at: the operator still replaces disks.
+  Await("all replicas have applied everything", [this] { return AllEqual(); });
 }
 
 void Drama::Await(const std::string& what, absl::AnyInvocable<bool()> done) {
