@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/raft/describe.h"
+
 namespace matricula::sim {
 
 Network::Network(World& world, Deliver deliver)
@@ -16,6 +18,7 @@ int64_t Network::DrawDelayNs() {
 
 void Network::Send(raft::Message message) {
   ++sent_;
+  if (world_.verbose()) world_.Say(raft::Describe(message));
   if (cut_.contains({message.from, message.to}) || random_.Chance(weather_.loss)) {
     ++lost_;
     return;

@@ -18,11 +18,11 @@ ChunkSender::ChunkSender(const Ticket& transfer, SnapshotMeta meta, uint64_t tot
 }
 
 std::optional<ChunkSender::Range> ChunkSender::Next() {
-  if (ask_) {
-    ask_ = false;
-    return Range{next_, 0};
+  if (!ask_ && (next_ == total_bytes_ || next_ - acknowledged_ >= window_bytes_)) {
+    return std::nullopt;
   }
-  if (next_ == total_bytes_ || next_ - acknowledged_ >= window_bytes_) return std::nullopt;
+  ++unanswered_;
+  if (std::exchange(ask_, false)) return Range{next_, 0};
   const Range range{next_, std::min(chunk_bytes_, total_bytes_ - next_)};
   next_ += range.size_bytes;
   return range;
@@ -30,6 +30,7 @@ std::optional<ChunkSender::Range> ChunkSender::Next() {
 
 void ChunkSender::OnReply(uint64_t next_offset, bool restart) {
   if (next_offset > total_bytes_) return;  // no correct receiver says so
+  unanswered_ = std::max(unanswered_ - 1, 0);
   if (!restart && next_offset <= acknowledged_ && !(stalled_ && next_offset < acknowledged_)) {
     return;  // overtaken
   }
@@ -43,7 +44,10 @@ void ChunkSender::OnReply(uint64_t next_offset, bool restart) {
 }
 
 void ChunkSender::Tick(int patience_ticks) {
-  if (++still_ticks_ < patience_ticks) return;
+  if (++still_ticks_ < patience_ticks) {
+    if (unanswered_ == 0 && next_ > acknowledged_) GoBack();
+    return;
+  }
   still_ticks_ = 0;
   stalled_ = true;
   GoBack();
@@ -51,6 +55,7 @@ void ChunkSender::Tick(int patience_ticks) {
 
 void ChunkSender::GoBack() {
   next_ = acknowledged_;
+  unanswered_ = 0;
   ask_ = next_ == total_bytes_;
 }
 

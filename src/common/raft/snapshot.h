@@ -29,7 +29,8 @@ class ChunkSender {
   std::optional<Range> Next();
   void OnReply(uint64_t next_offset, bool restart);
   // Counts towards a retry: after `patience_ticks` without movement everything that is not
-  // acknowledged is sent again, or the receiver is asked how far it is.
+  // acknowledged is sent again, or the receiver is asked how far it is. At once if nothing is on
+  // its way any more: then chunks have arrived out of order, and were not taken.
   void Tick(int patience_ticks);
   // What is on its way was probably lost.
   void GoBack();
@@ -42,6 +43,7 @@ class ChunkSender {
   uint64_t window_bytes_;
   uint64_t acknowledged_ = 0;
   uint64_t next_ = 0;
+  int unanswered_ = 0;  // as far as is known: messages may be lost or doubled
   bool ask_ = false;
   int still_ticks_ = 0;
   bool stalled_ = false;  // gone back, and nothing has moved since

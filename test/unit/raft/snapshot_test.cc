@@ -47,6 +47,24 @@ TEST_CASE("a sender goes back when nothing moves, and asks when all has arrived"
   CHECK(All(sender) == Ranges{{20, 0}});
 }
 
+// It waited for an election time-out each time, and a transfer through a network that reorders took
+// half a minute for sixty chunks.
+TEST_CASE("a sender goes back at the next tick when all is answered and not all was taken") {
+  ChunkSender sender(kTransfer, kMeta, 100, 10, 4);
+  CHECK(All(sender) == Ranges{{0, 10}, {10, 10}, {20, 10}, {30, 10}});
+  sender.OnReply(10, false);
+  CHECK(All(sender) == Ranges{{40, 10}});
+  for (int i = 0; i < 3; ++i) sender.OnReply(10, false);  // the second came last
+  sender.Tick(100);
+  CHECK(All(sender).empty());  // its answer is still to come
+  sender.OnReply(20, false);
+  CHECK(All(sender) == Ranges{{50, 10}});
+  sender.OnReply(20, false);
+  CHECK(All(sender).empty());
+  sender.Tick(100);
+  CHECK(All(sender) == Ranges{{20, 10}, {30, 10}, {40, 10}, {50, 10}});
+}
+
 TEST_CASE("a sender starts over for a receiver that has forgotten") {
   ChunkSender sender(kTransfer, kMeta, 20, 10, 2);
   CHECK(All(sender).size() == 2);
