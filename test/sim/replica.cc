@@ -309,10 +309,10 @@ void Replica::Send(raft::Message message) {
 }
 
 void Replica::Receive(raft::Message message) {
-  Input([this, message = std::move(message)]() mutable {
+  Input([this, message = std::move(message)] {
     const raft::Core& core = process_->driver->core();
     process_->manners->BeforeReceive(message, core, process_->log->TermAt(core.last_index()));
-    process_->driver->Receive(std::move(message));
+    process_->driver->Receive(message);
   });
 }
 

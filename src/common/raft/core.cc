@@ -24,7 +24,7 @@ Core::~Core() = default;
 Core::Core(Core&&) noexcept = default;
 
 void Core::Tick() { machine_->Tick(); }
-base::Status Core::Step(Message message) { return machine_->Step(std::move(message)); }
+base::Status Core::Step(const Message& message) { return machine_->Step(message); }
 Proposed Core::Propose(std::vector<Payload> payloads) {
   return machine_->Propose(std::move(payloads));
 }

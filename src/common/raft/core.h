@@ -121,7 +121,7 @@ class Core {
   void Tick();
   // InvalidArgument: malformed, or not for this node. DataLoss: the sender knows this node to have
   // had what its log does not hold; its disk lost synced data and it must not go on.
-  base::Status Step(Message message);
+  base::Status Step(const Message& message);
   Proposed Propose(std::vector<Payload> payloads);
   Proposed ProposeConfChange(const ConfChange& change);
   ReadTicket ReadIndex();

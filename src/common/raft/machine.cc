@@ -71,7 +71,7 @@ void Machine::Tick() {
   CheckInvariants();
 }
 
-base::Status Machine::Step(Message message) {
+base::Status Machine::Step(const Message& message) {
   if (base::Status status = ValidateMessage(config_, message); !status.ok()) return status;
   if (!SettleTerm(message)) return base::OkStatus();
   if (auto* leader = std::get_if<Leader>(&role_)) {

@@ -21,7 +21,7 @@ class Machine {
 
   // machine.cc
   void Tick();
-  base::Status Step(Message message);
+  base::Status Step(const Message& message);
   Output TakeOutput();
   void Persisted(uint64_t sequence);
   void Applied(Index index);

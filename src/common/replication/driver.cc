@@ -92,8 +92,8 @@ Status Driver::Start() {
     RETURN_IF_ERROR(state_machine_.Apply({}, applied_));
     RETURN_IF_ERROR(state_machine_.Sync());
   }
-  // What an earlier process has applied may still wait for its sync; that of the log just now is one
-  // only if both are one engine.
+  // What an earlier process has applied may still wait for its sync; that of the log just now is
+  // one only if both are one engine.
   durable_applied_ = options_.one_engine ? applied_.index : raft::Index(0);
   raft::Restored restored{log_.hard_state(), applied_.index, applied_.conf};
   if (MutantIs(66) && applied_.index + 1 > log_.FirstIndex()) {
@@ -142,9 +142,9 @@ void Driver::Tick() {
   waiters_.OnTick(now_tick_);
 }
 
-void Driver::Receive(raft::Message message) {
+void Driver::Receive(const raft::Message& message) {
   if (!failure_.ok()) return;
-  Status status = core_->Step(std::move(message));
+  Status status = core_->Step(message);
   if (status.ok()) return;
   if (status.code() == Code::kDataLoss) {
     Fail(std::move(status));

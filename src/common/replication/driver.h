@@ -78,7 +78,7 @@ class Driver {
   // --- inputs ---
 
   void Tick();
-  void Receive(raft::Message message);
+  void Receive(const raft::Message& message);
   void PeerUnreachable(raft::NodeId peer);
   void Propose(std::string command, ProposalDone done);
   void Read(ReadDone done);

@@ -50,9 +50,8 @@ Node::Node(Options options, std::unique_ptr<Driver> driver, const base::Clock& c
       driver_(std::move(driver)),
       preparer_([this](std::shared_ptr<SnapshotSource> source, Status status) {
         // If the thread is gone, so is whoever wanted the snapshot.
-        (void)inbox_.AddTask([source = std::move(source), status](Driver& here) {
-          here.SnapshotPrepared(source, status);
-        });
+        (void)inbox_.AddTask([source = std::move(source), status = std::move(status)](
+                                 Driver& here) { here.SnapshotPrepared(source, status); });
       }),
       next_tick_ns_(clock.MonotonicNs() + options_.tick_ms * kNsPerMs) {
   Publish();
@@ -146,7 +145,7 @@ void Node::Run() {
 }
 
 void Node::Feed(Inbox::Content content) {
-  for (raft::Message& message : content.messages) driver_->Receive(std::move(message));
+  for (const raft::Message& message : content.messages) driver_->Receive(message);
   for (Inbox::Proposal& proposal : content.proposals) {
     driver_->Propose(std::move(proposal.command), std::move(proposal.done));
   }

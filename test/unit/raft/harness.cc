@@ -268,7 +268,7 @@ void Cluster::DeliverOne() {
   const auto node = nodes_.find(message.to);
   if (node == nodes_.end() || !node->second->up()) return;
   if (cut_.count({message.from, message.to}) == 1) return;
-  node->second->last_step = node->second->core().Step(std::move(message));
+  node->second->last_step = node->second->core().Step(message);
 }
 
 void Cluster::Settle() {

@@ -120,7 +120,7 @@ class SmallGroup {
         }
         if (tamper) tamper(message);
         moved = true;
-        to->second->driver->Receive(std::move(message));
+        to->second->driver->Receive(message);
       }
       if (!moved) return;
     }
