@@ -295,7 +295,7 @@ class Mosquitto(Process):
 class Etcd(Process):
     """One member of a stock etcd (Debian package etcd-server); `listen` is its client address."""
 
-    def __init__(self, name="etcd"):
+    def __init__(self, name="etcd", arguments=()):
         directory = temporary_directory()
         self.listen = free_address()
         client, peer = "http://" + self.listen, "http://" + free_address()
@@ -303,7 +303,7 @@ class Etcd(Process):
             "etcd", "--data-dir", os.path.join(directory, "data"), "--listen-client-urls", client,
             "--advertise-client-urls", client, "--listen-peer-urls", peer,
             "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-            "--logger", "zap"], directory)
+            "--logger", "zap", *arguments], directory)
 
     def is_serving(self):
         return is_healthy(self.listen)
@@ -391,8 +391,8 @@ class TestCase(unittest.TestCase):
         from apart import Apart  # pylint: disable=import-outside-toplevel
         return self.manage(Apart(STORE, arguments, **options)).start()
 
-    def start_etcd(self):
-        return self.manage(Etcd()).start()
+    def start_etcd(self, *arguments):
+        return self.manage(Etcd(arguments=arguments)).start()
 
     def channel_to(self, server):
         channel = server.channel()

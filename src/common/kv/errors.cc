@@ -32,7 +32,8 @@ ETCD_ERROR(LeaseExists, kFailedPrecondition, "lease already exists")
 ETCD_ERROR(MemberNotFound, kNotFound, "member not found")
 ETCD_ERROR(MemberIdExists, kFailedPrecondition, "member ID already exist")
 ETCD_ERROR(PeerUrlExists, kFailedPrecondition, "Peer URLs already exists")
-ETCD_ERROR(NotEnoughStartedMembers, kFailedPrecondition,
+// FailedPrecondition is meant, but etcd 3.4 says Unknown; its clients go by the text.
+ETCD_ERROR(NotEnoughStartedMembers, kUnknown,
            "re-configuration failed due to not enough started members")
 ETCD_ERROR(MemberNotLearner, kFailedPrecondition, "can only promote a learner member")
 ETCD_ERROR(LearnerNotReady, kFailedPrecondition,
@@ -56,6 +57,11 @@ ETCD_ERROR(TimedOutLeaderTransfer, kUnknown, "request timed out, leader transfer
 ETCD_ERROR(Unhealthy, kUnavailable, "unhealthy cluster")
 ETCD_ERROR(Corrupt, kDataLoss, "corrupt cluster")
 ETCD_ERROR(NotCapable, kUnavailable, "not capable")
+
+ETCD_ERROR(AuthNotEnabled, kFailedPrecondition, "authentication is not enabled")
+ETCD_ERROR(RootUserNotFound, kFailedPrecondition, "root user does not exist")
+ETCD_ERROR(UserNotFound, kFailedPrecondition, "user name not found")
+ETCD_ERROR(RoleNotFound, kFailedPrecondition, "role name not found")
 
 ETCD_ERROR(WatchCanceled, kCancelled, "watch canceled")
 

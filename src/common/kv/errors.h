@@ -55,6 +55,12 @@ base::Status Unhealthy();
 base::Status Corrupt();
 base::Status NotCapable();
 
+// users, of which there are none
+base::Status AuthNotEnabled();
+base::Status RootUserNotFound();
+base::Status UserNotFound();
+base::Status RoleNotFound();
+
 // watches
 base::Status WatchCanceled();
 

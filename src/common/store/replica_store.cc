@@ -124,7 +124,7 @@ void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
                       });
 }
 
-// The measure is a second old at most; what came in since is small against any sane quota.
+// The measure is a second old at most; what was let in since is added by its estimate.
 Status ReplicaStore::CheckSpace(const kv::Command& command) {
   if (options_.quota_bytes == 0) return {};
   const uint64_t cost = kv::SpaceCost(command);
@@ -134,7 +134,8 @@ Status ReplicaStore::CheckSpace(const kv::Command& command) {
     measured_at_ns_ = now_ns;
     measured_bytes_ = engine_->Stats().disk_bytes;
   }
-  if (measured_bytes_ + cost < options_.quota_bytes) return {};
+  if (measured_bytes_.fetch_add(cost) + cost < options_.quota_bytes) return {};
+  measured_bytes_ -= cost;  // it is not let in
   if (!mvcc_->HasAlarm(etcdserverpb::NOSPACE)) {
     base::log::Warning("store.quota_exceeded",
                        {{"disk_bytes", measured_bytes_.load()}, {"quota", options_.quota_bytes}});

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "roles/kv_replica/auth_service.h"
 #include "roles/kv_replica/auto_compaction.h"
 #include "roles/kv_replica/kv_service.h"
 #include "roles/kv_replica/lease_service.h"
@@ -28,6 +29,7 @@ base::Result<std::unique_ptr<KvServices>> KvServices::Register(rpc::Server& serv
   services->cluster_ = std::make_unique<ClusterService>(server, store, std::move(options.profile));
   services->maintenance_ =
       std::make_unique<MaintenanceService>(server, store, std::move(options.scratch));
+  services->auth_ = std::make_unique<AuthService>(server, store);
   services->auto_compaction_ = std::make_unique<AutoCompaction>(store, retention, clock);
   return services;
 }

@@ -11,6 +11,7 @@
 
 namespace matricula::roles {
 
+class AuthService;
 class AutoCompaction;
 class KvService;
 class LeaseService;
@@ -26,8 +27,8 @@ struct KvServicesOptions {
   std::string auto_compaction_retention = "1h";
 };
 
-// etcd's v3 API on a server: KV, Watch, Lease, Cluster and Maintenance, one class each, and the
-// compaction that goes by itself.
+// etcd's v3 API on a server: KV, Watch, Lease, Cluster, Maintenance and Auth, one class each, and
+// the compaction that goes by itself.
 class KvServices {
  public:
   // Registers everything; `server` is started by the caller, and stopped before this is destroyed.
@@ -46,6 +47,7 @@ class KvServices {
   std::unique_ptr<LeaseService> lease_;
   std::unique_ptr<ClusterService> cluster_;
   std::unique_ptr<MaintenanceService> maintenance_;
+  std::unique_ptr<AuthService> auth_;
   std::unique_ptr<AutoCompaction> auto_compaction_;
 };
 
