@@ -32,6 +32,7 @@ struct FileCloser {
 using FilePtr = std::unique_ptr<std::FILE, FileCloser>;
 
 // Reads a backup whose digest has been found right; what is wrong all the same is damage too.
+// Without a `directory` it writes nothing.
 class Unpacker {
  public:
   Unpacker(FilePtr file, uint64_t size, std::string directory)
@@ -47,7 +48,7 @@ class Unpacker {
       std::string kind;
       RETURN_IF_ERROR(Read(1, kind));
       if (kind[0] == kBackupEnd) {
-        return {};
+        return CheckPadding();
       }
       if (kind[0] != kBackupPart) {
         return Damaged("a part of unknown kind");
@@ -70,6 +71,14 @@ class Unpacker {
     return {};
   }
 
+  Status CheckPadding() {
+    std::string padding;
+    RETURN_IF_ERROR(Read(std::min<uint64_t>(left_, kBackupBlockBytes), padding));
+    const bool is_right =
+        padding.size() < kBackupBlockBytes && padding.find_first_not_of('\0') == std::string::npos;
+    return is_right ? Status() : Damaged("something follows its end");
+  }
+
   Status UnpackPart() {
     crc_ = base::Crc32c(0, std::string_view(&kBackupPart, 1));
     std::string numbers, name;
@@ -85,28 +94,30 @@ class Unpacker {
         name.find_first_of(std::string_view("/\0", 2)) != name.npos) {
       return Damaged("a part whose name is no file name");
     }
-    return UnpackContent(directory_ + "/" + name, size);
+    return UnpackContent(name, size);
   }
 
-  Status UnpackContent(const std::string& path, uint64_t size) {
-    const FilePtr out(std::fopen(path.c_str(), "wbxe"));
-    if (!out) {
+  Status UnpackContent(const std::string& name, uint64_t size) {
+    const std::string path = directory_ + "/" + name;
+    const FilePtr out(directory_.empty() ? nullptr : std::fopen(path.c_str(), "wbxe"));
+    if (!out && !directory_.empty()) {
       return DiskError(path);
     }
     std::string content;
     for (uint64_t left = size; left > 0; left -= content.size()) {
       RETURN_IF_ERROR(Read(std::min<uint64_t>(left, kReadBytes), content));
-      if (std::fwrite(content.data(), 1, content.size(), out.get()) != content.size()) {
+      if (out && std::fwrite(content.data(), 1, content.size(), out.get()) != content.size()) {
         return DiskError(path);
       }
     }
-    if (std::fflush(out.get()) != 0 || fsync(fileno(out.get())) != 0) {
+    if (out && (std::fflush(out.get()) != 0 || fsync(fileno(out.get())) != 0)) {
       return DiskError(path);
     }
     const uint32_t crc = crc_;
     std::string expected;
     RETURN_IF_ERROR(Read(kPartTrailerBytes, expected));
-    return crc == kv::ReadBigEndian32(expected) ? Status() : Damaged(path + " is not as it was");
+    return crc == kv::ReadBigEndian32(expected) ? Status()
+                                                : Damaged(name + " in it is not as it was");
   }
 
   FilePtr file_;
@@ -174,7 +185,26 @@ Status Restore(FilePtr file, uint64_t content_bytes, const std::string& temporar
   return SyncFolder(std::filesystem::path(directory).parent_path().string());
 }
 
+// Opens a file whose digest is right.
+Status OpenSound(const std::string& file, FilePtr& input, uint64_t& content_bytes) {
+  std::error_code error;
+  input.reset(std::fopen(file.c_str(), "rbe"));
+  if (!input) {
+    return DiskError(file);
+  }
+  const uint64_t size = std::filesystem::file_size(file, error);
+  return error ? Status(Code::kInternal, file + ": " + error.message())
+               : CheckDigest(input.get(), size, content_bytes);
+}
+
 }  // namespace
+
+Status VerifyBackup(const std::string& file) {
+  FilePtr input;
+  uint64_t content_bytes = 0;
+  RETURN_IF_ERROR(OpenSound(file, input, content_bytes));
+  return Unpacker(std::move(input), content_bytes, "").Run();
+}
 
 Status RestoreBackup(const std::string& file, const std::string& target) {
   namespace fs = std::filesystem;
@@ -186,13 +216,9 @@ Status RestoreBackup(const std::string& file, const std::string& target) {
   if (fs::exists(directory, error) && !fs::is_empty(directory, error)) {
     return {Code::kFailedPrecondition, directory + " is not empty"};
   }
-  FilePtr input(std::fopen(file.c_str(), "rbe"));
-  if (!input) {
-    return DiskError(file);
-  }
-  const uint64_t size = fs::file_size(file, error);
+  FilePtr input;
   uint64_t content_bytes = 0;
-  RETURN_IF_ERROR(CheckDigest(input.get(), size, content_bytes));
+  RETURN_IF_ERROR(OpenSound(file, input, content_bytes));
   const std::string temporary = directory + ".restoring";
   fs::remove_all(temporary, error);
   if (!fs::create_directories(temporary, error) || error) {

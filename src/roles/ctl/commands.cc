@@ -24,6 +24,7 @@ std::span<const CommandGroup> CommandGroups() {
       CommandGroup{&DescribeCadastros},  CommandGroup{&DescribeVinculos},
       CommandGroup{&DescribeRelatorios}, CommandGroup{&DescribeImport},
       CommandGroup{&DescribeExport},     CommandGroup{&DescribeCheck},
+      CommandGroup{&DescribeStore},      CommandGroup{&DescribeBackup},
   };
   return kGroups;
 }

@@ -80,5 +80,9 @@ void DescribeImport(CLI::App& root, CommandSet& set);
 void DescribeExport(CLI::App& root, CommandSet& set);
 // check_commands.cc
 void DescribeCheck(CLI::App& root, CommandSet& set);
+// store_commands.cc: member, status
+void DescribeStore(CLI::App& root, CommandSet& set);
+// backup_commands.cc: backup, restore
+void DescribeBackup(CLI::App& root, CommandSet& set);
 
 }  // namespace matricula::ctl

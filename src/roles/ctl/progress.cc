@@ -26,18 +26,34 @@ Progress::Progress(const Console& console, const base::Clock& clock, std::string
     : console_(console), clock_(clock), name_(Printable(name)), start_ms_(clock.MonotonicMs()) {}
 
 void Progress::Update(int64_t lines, int64_t done_bytes, std::optional<int64_t> all_bytes) {
-  if (!console_.err_is_terminal) return;
-  const int64_t now_ms = clock_.MonotonicMs();
-  if (now_ms - drawn_ms_ < kBetweenDrawingsMs) return;
-  drawn_ms_ = now_ms;
-  visible_ = true;
+  if (!IsDue()) return;
   std::string text = name_;
   if (all_bytes) {
     text += fmt::format("  {}  {}%", Bar(done_bytes, *all_bytes),
                         100 * done_bytes / std::max<int64_t>(*all_bytes, 1));
   }
-  const int64_t rate = lines * 1000 / std::max<int64_t>(now_ms - start_ms_, 1);
+  const int64_t rate = lines * 1000 / std::max<int64_t>(drawn_ms_ - start_ms_, 1);
   text += fmt::format("  {} linhas  {}/s", WithThousands(lines), WithThousands(rate));
+  Draw(text);
+}
+
+void Progress::UpdateBytes(int64_t done_bytes, int64_t all_bytes) {
+  if (!IsDue()) return;
+  Draw(fmt::format("{}  {}  {}%  {} KiB", name_, Bar(done_bytes, all_bytes),
+                   100 * done_bytes / std::max<int64_t>(all_bytes, 1),
+                   WithThousands(done_bytes >> 10)));
+}
+
+bool Progress::IsDue() {
+  if (!console_.err_is_terminal) return false;
+  const int64_t now_ms = clock_.MonotonicMs();
+  if (now_ms - drawn_ms_ < kBetweenDrawingsMs) return false;
+  drawn_ms_ = now_ms;
+  return true;
+}
+
+void Progress::Draw(const std::string& text) {
+  visible_ = true;
   console_.err << kEraseLine << text << std::flush;
 }
 

@@ -21,10 +21,16 @@ class Progress {
 
   // `done_bytes` of `all_bytes` (absent: unknown). Draws only as often as eyes can follow.
   void Update(int64_t lines, int64_t done_bytes, std::optional<int64_t> all_bytes);
+  // The same, where bytes are all that there is to count.
+  void UpdateBytes(int64_t done_bytes, int64_t all_bytes);
   // Takes the line away, for something else to be written.
   void Clear();
 
  private:
+  // Whether it is time to draw again.
+  bool IsDue();
+  void Draw(const std::string& text);
+
   const Console& console_;
   const base::Clock& clock_;
   const std::string name_;
