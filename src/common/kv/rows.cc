@@ -159,8 +159,9 @@ std::string AttachmentRow(int64_t lease, std::string_view key) {
 }
 
 std::string EndOfAttachments(int64_t lease) {
-  // -1 is the greatest number without sign.
-  return lease == -1 ? std::string(1, kAttachmentTable + 1) : AttachmentRow(lease + 1, {});
+  // As numbers without sign, of which -1 is the greatest.
+  if (lease == -1) return std::string(1, kAttachmentTable + 1);
+  return AttachmentRow(static_cast<int64_t>(static_cast<uint64_t>(lease) + 1), {});
 }
 
 bool ParseAttachmentRow(std::string_view row, int64_t& lease, std::string_view& key) {
