@@ -27,10 +27,10 @@ def commands(block):
 
 
 class Readme(harness.TestCase):
-    def script(self, server_address, broker_port):
+    def script(self, server, broker_port):
         """All blocks as one script. Default ports are the newcomer's, so they are replaced."""
         lines = ["set -e", "shopt -s expand_aliases",
-                 "export MATRICULAD_SERVER=%s" % server_address]
+                 "export MATRICULAD_SERVER=%s" % server.listen]
         for block in blocks():
             for command in commands(block):
                 if command.startswith("./dev "):
@@ -38,17 +38,25 @@ class Readme(harness.TestCase):
                     continue
                 if command.startswith("alias matriculad="):
                     command = "alias matriculad='%s'" % harness.BINARY
+                command = command.replace("matriculad ctl ", "matriculad ctl --kv %s " % server.kv_listen)
                 command = command.replace("mosquitto_pub ", "mosquitto_pub -p %d " % broker_port)
                 lines += ["echo '$ %s'" % command.replace("'", "'\\''"), command]
         return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def remove_leftovers():
+        for name in ("export", "restored"):
+            shutil.rmtree("/tmp/matricula-" + name, ignore_errors=True)
+        if os.path.exists("/tmp/matricula-backup"):
+            os.remove("/tmp/matricula-backup")
 
     def test_every_command_block(self):
         self.assertGreaterEqual(len(blocks()), 6, "README.md has lost its command blocks")
         broker = self.manage(harness.Mosquitto()).start()
         server = self.start_server("--mqtt", broker.url)
-        self.addCleanup(shutil.rmtree, "/tmp/matricula-export", ignore_errors=True)
-        shutil.rmtree("/tmp/matricula-export", ignore_errors=True)
-        run = subprocess.run(["bash", "-c", self.script(server.listen, broker.port)],
+        self.remove_leftovers()
+        self.addCleanup(self.remove_leftovers)
+        run = subprocess.run(["bash", "-c", self.script(server, broker.port)],
                              cwd=harness.SOURCE, capture_output=True, text=True, timeout=120,
                              env=harness.clean_environment(), check=False)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
