@@ -39,6 +39,8 @@ Outcome Executor::Execute(const Command& command) {
       return Revoke(command.lease_revoke());
     case Command::kAlarm:
       return Alarm(command.alarm());
+    case Command::kMemberChange:
+      return ChangeMembers(command.member_change());
     case Command::REQUEST_NOT_SET:
       break;
   }
@@ -46,10 +48,10 @@ Outcome Executor::Execute(const Command& command) {
   return Refused({base::Code::kUnimplemented, "unknown command"});
 }
 
-// Only alarms themselves still work on a store that is known to be wrong; a full one takes
+// Only what may mend it still works on a store that is known to be wrong; a full one takes
 // whatever does not make it fuller.
 Status Executor::RefusedByAlarm(const Command& command) const {
-  if (alarms_.raised().empty() || command.has_alarm()) return {};
+  if (alarms_.raised().empty() || command.has_alarm() || command.has_member_change()) return {};
   if (alarms_.Has(etcdserverpb::CORRUPT)) return errors::Corrupt();
   if (alarms_.Has(etcdserverpb::NOSPACE) && SpaceCost(command) > 0) return errors::NoSpace();
   return {};
@@ -142,6 +144,12 @@ Outcome Executor::Alarm(const etcdserverpb::AlarmRequest& request) {
   }
   response.mutable_header()->set_revision(pending_.revision());
   return Answered(std::move(response));
+}
+
+Outcome Executor::ChangeMembers(const MemberChange& change) {
+  Status status = members_.Apply(change);
+  if (status.ok()) pending_.PutMeta(kMembersRow, EncodeMembers(members_.records()));
+  return {std::move(status), {}};
 }
 
 }  // namespace matricula::kv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/kv/alarms.h"
+#include "common/kv/members.h"
 #include "common/kv/outcome.h"
 #include "common/kv/pending.h"
 
@@ -16,8 +17,13 @@ inline constexpr int64_t kMaxLeaseTtl_s = 9'000'000'000;
 // for whoever proposes it to check (check.h), but no command can damage the store.
 class Executor {
  public:
-  Executor(storage::Engine& engine, Pending& pending, Compaction& compaction, Alarms& alarms)
-      : engine_(engine), pending_(pending), compaction_(compaction), alarms_(alarms) {}
+  Executor(storage::Engine& engine, Pending& pending, Compaction& compaction, Alarms& alarms,
+           Members& members)
+      : engine_(engine),
+        pending_(pending),
+        compaction_(compaction),
+        alarms_(alarms),
+        members_(members) {}
 
   // Meaningless once pending.status() is not ok.
   Outcome Execute(const Command& command);
@@ -31,12 +37,14 @@ class Executor {
   Outcome Grant(const etcdserverpb::LeaseGrantRequest& request);
   Outcome Revoke(const etcdserverpb::LeaseRevokeRequest& request);
   Outcome Alarm(const etcdserverpb::AlarmRequest& request);
+  Outcome ChangeMembers(const MemberChange& change);
   std::vector<std::string> AttachedKeys(int64_t lease);
 
   storage::Engine& engine_;
   Pending& pending_;
   Compaction& compaction_;
   Alarms& alarms_;
+  Members& members_;
 };
 
 }  // namespace matricula::kv

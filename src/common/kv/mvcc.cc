@@ -61,6 +61,10 @@ Status Mvcc::Load() {
   std::vector<etcdserverpb::AlarmMember> raised;
   RETURN_IF_ERROR(LoadMeta(kAlarmsRow, [&](auto bytes) { return ParseAlarms(bytes, raised); }));
   alarms_ = Alarms(std::move(raised));
+  std::vector<MemberRecord> members;
+  RETURN_IF_ERROR(LoadMeta(kMembersRow, [&](auto bytes) { return ParseMembers(bytes, members); }));
+  members_ = Members(std::move(members));
+  published_member_changes_ = std::nullopt;
   RETURN_IF_ERROR(LoadMeta(kNoteRow, [&](auto bytes) {
     note_ = bytes;
     return true;
@@ -84,7 +88,7 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
   collect.previous = collect.changes && listener_->WantsPrevious();
   Pending pending(engine_, state_, compaction_, collect);
   pending.Prefetch(RowsToPrefetch(commands));
-  Executor executor(engine_, pending, compaction_, alarms_);
+  Executor executor(engine_, pending, compaction_, alarms_, members_);
   std::vector<Outcome> outcomes;
   outcomes.reserve(commands.size());
   for (const LogCommand& entry : commands) {
@@ -114,8 +118,10 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
 void Mvcc::Publish(const State& state) {
   state_ = state;
   {
-    const MutexLock lock(alarms_mutex_);
+    const MutexLock lock(published_mutex_);
     raised_alarms_ = alarms_.raised();
+    if (members_.changes() != published_member_changes_) known_members_ = members_.records();
+    published_member_changes_ = members_.changes();
   }
   compacted_revision_.store(compaction_.revision, std::memory_order_release);
   applied_index_.store(state.applied_index, std::memory_order_release);
@@ -297,8 +303,13 @@ Result<std::vector<std::pair<int64_t, int64_t>>> Mvcc::LeasesNow() const {
 }
 
 std::vector<etcdserverpb::AlarmMember> Mvcc::RaisedAlarms() const {
-  const MutexLock lock(alarms_mutex_);
+  const MutexLock lock(published_mutex_);
   return raised_alarms_;
+}
+
+std::vector<MemberRecord> Mvcc::KnownMembers() const {
+  const MutexLock lock(published_mutex_);
+  return known_members_;
 }
 
 bool Mvcc::HasAlarm(etcdserverpb::AlarmType type) const { return Alarms(RaisedAlarms()).Has(type); }

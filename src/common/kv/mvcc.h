@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "common/kv/alarms.h"
 #include "common/kv/cleaner.h"
+#include "common/kv/members.h"
 #include "common/kv/outcome.h"
 #include "common/kv/rows.h"
 #include "common/storage/engine.h"
@@ -106,8 +108,10 @@ class Mvcc {
   // All leases with their granted times to live.
   base::Result<std::vector<std::pair<int64_t, int64_t>>> Leases() const;
 
-  std::vector<etcdserverpb::AlarmMember> RaisedAlarms() const EXCLUDES(alarms_mutex_);
-  bool HasAlarm(etcdserverpb::AlarmType type) const EXCLUDES(alarms_mutex_);
+  std::vector<etcdserverpb::AlarmMember> RaisedAlarms() const EXCLUDES(published_mutex_);
+  bool HasAlarm(etcdserverpb::AlarmType type) const EXCLUDES(published_mutex_);
+  // See members.h: the configuration says which of them count.
+  std::vector<MemberRecord> KnownMembers() const EXCLUDES(published_mutex_);
 
   const storage::Engine& engine() const { return engine_; }
 
@@ -135,6 +139,8 @@ class Mvcc {
   State state_;
   Compaction compaction_;
   Alarms alarms_;
+  Members members_;
+  std::optional<uint64_t> published_member_changes_;
   std::string note_;
 
   // What readers may know of it.
@@ -142,8 +148,9 @@ class Mvcc {
   std::atomic<int64_t> compacted_revision_{-1};
   std::atomic<uint64_t> applied_index_{0};
   std::atomic<uint64_t> generation_{0};
-  mutable base::Mutex alarms_mutex_;
-  std::vector<etcdserverpb::AlarmMember> raised_alarms_ GUARDED_BY(alarms_mutex_);
+  mutable base::Mutex published_mutex_;
+  std::vector<etcdserverpb::AlarmMember> raised_alarms_ GUARDED_BY(published_mutex_);
+  std::vector<MemberRecord> known_members_ GUARDED_BY(published_mutex_);
 };
 
 }  // namespace matricula::kv

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/ensure.h"
+#include "common/kv/errors.h"
 #include "common/kv/rows.h"
 #include "common/replication/meta.h"
 
@@ -12,6 +14,17 @@ namespace matricula::kv {
 using base::Code;
 using base::Result;
 using base::Status;
+
+namespace {
+
+// What was decided in a term that is over is passed over, on every replica alike. With a new
+// configuration comes what there is to know of the members in it.
+bool IsToBeExecuted(const replication::Command& command, const Command& message, bool whole) {
+  if (command.conf != nullptr) return whole && message.has_member_change();
+  return message.only_in_term() == 0 || message.only_in_term() == command.term.value();
+}
+
+}  // namespace
 
 Result<std::unique_ptr<ReplicatedMvcc>> ReplicatedMvcc::Open(storage::Engine& engine, Hooks hooks) {
   // First, because it may have to finish what a crash interrupted.
@@ -39,28 +52,30 @@ Status ReplicatedMvcc::Apply(std::span<const replication::Command> commands,
   std::vector<LogCommand> group;
   group.reserve(commands.size());
   for (const replication::Command& command : commands) {
-    if (command.conf != nullptr) continue;
     Command& message = parsed.emplace_back();
-    // Everything in the log was serialised by a replica; what cannot be parsed is damage.
-    if (!message.ParseFromArray(command.bytes.data(), static_cast<int>(command.bytes.size()))) {
+    const bool whole =
+        message.ParseFromArray(command.bytes.data(), static_cast<int>(command.bytes.size()));
+    // Everything in the log was serialised by a replica; what cannot be parsed is damage. Not so
+    // the context of a new configuration, which may be of any kind.
+    if (!whole && command.conf == nullptr) {
       return {Code::kDataLoss, "a command of the log cannot be parsed"};
     }
-    group.push_back({command.index.value(), &message});
+    if (IsToBeExecuted(command, message, whole)) group.push_back({command.index.value(), &message});
   }
   Result<std::vector<Outcome>> outcomes =
       mvcc_->Apply(group, storage::Durability::kBuffered, replication::EncodeMeta(now));
   if (!outcomes.ok()) return outcomes.status();
   applied_ = now;
   size_t next = 0;
-  for (const replication::Command& command : commands) {
-    if (command.conf != nullptr) {
-      if (hooks_.on_conf) hooks_.on_conf(*command.conf, command.bytes);
-      continue;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const replication::Command& command = commands[i];
+    Outcome outcome{command.conf != nullptr ? Status() : errors::LeaderChanged(), {}};
+    if (next < group.size() && group[next].index == command.index.value()) {
+      outcome = std::move((*outcomes)[next++]);
+      if (hooks_.on_applied) hooks_.on_applied(parsed[i], outcome);
     }
-    Outcome& outcome = (*outcomes)[next];
-    if (hooks_.on_applied) hooks_.on_applied(parsed[next], outcome);
+    if (command.conf != nullptr && hooks_.on_conf) hooks_.on_conf(*command.conf, command.bytes);
     if (command.answer != nullptr) *command.answer = std::move(outcome);
-    ++next;
   }
   return {};
 }
@@ -72,7 +87,18 @@ Status ReplicatedMvcc::Sync() {
 
 Result<bool> ReplicatedMvcc::KeepHouse() {
   RETURN_IF_ERROR(mvcc_->CleanUp());
-  return mvcc_->NeedsCleanUp();
+  if (mvcc_->NeedsCleanUp()) return true;
+  if (hooks_.on_clean) hooks_.on_clean();
+  return false;
+}
+
+Status ReplicatedMvcc::Adopt(raft::Term term, const raft::ConfState& conf) {
+  ENSURE(mvcc_->note().empty(), "this store has a history of its own with a log");
+  const raft::SnapshotMeta meta{raft::Index(mvcc_->applied_index()), term, conf};
+  const auto none = mvcc_->Apply({}, storage::Durability::kSynced, replication::EncodeMeta(meta));
+  if (!none.ok()) return none.status();
+  applied_ = meta;
+  return {};
 }
 
 // After a crash within a large group the rows may be ahead of the note; the log brings the note

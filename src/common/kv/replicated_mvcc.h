@@ -12,8 +12,9 @@
 namespace matricula::kv {
 
 // The store as the state machine of a replicated log. A command's bytes are a Command; its answer
-// is an Outcome. What the log must remember beside the data (index, term, configuration) goes into
-// the store's note, in the same batch.
+// is an Outcome. The context of a configuration change may be a Command, too, with a member_change
+// in it. What the log must remember beside the data (index, term, configuration) goes into the
+// store's note, in the same batch.
 class ReplicatedMvcc final : public replication::StateMachine {
  public:
   struct Hooks {
@@ -23,11 +24,19 @@ class ReplicatedMvcc final : public replication::StateMachine {
     std::function<void(const raft::ConfState&, std::string_view context)> on_conf;
     // All rows have been replaced: whatever was derived from them is to be derived anew.
     std::function<void()> on_replaced;
+    // Nothing is left to be cleaned up.
+    std::function<void()> on_clean = nullptr;
   };
 
   // Takes up what the engine holds, an interrupted snapshot included. The engine must outlive it.
   // Errors as of Mvcc::Open and EngineSnapshots::Open.
   static base::Result<std::unique_ptr<ReplicatedMvcc>> Open(storage::Engine& engine, Hooks hooks);
+
+  // Makes a store that has been without a log until now the state that one begins with: what it
+  // has applied stands for an entry of `term`. Durable on return.
+  base::Status Adopt(raft::Term term, const raft::ConfState& conf);
+  // Whether a log has ever been applied to it, or it has been adopted by one.
+  bool HasHistory() const { return !mvcc_->note().empty(); }
 
   Mvcc& mvcc() { return *mvcc_; }
   const Mvcc& mvcc() const { return *mvcc_; }

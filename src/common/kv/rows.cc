@@ -237,13 +237,15 @@ std::string EncodeIdentity(const Identity& identity) {
   std::string bytes;
   AppendBigEndian64(bytes, identity.cluster_id);
   AppendBigEndian64(bytes, identity.member_id);
+  AppendBigEndian64(bytes, identity.disk_id);
   return bytes;
 }
 
 bool ParseIdentity(std::string_view bytes, Identity& identity) {
-  if (bytes.size() != 16) return false;
+  if (bytes.size() != 16 && bytes.size() != 24) return false;
   identity.cluster_id = ReadBigEndian64(bytes);
   identity.member_id = ReadBigEndian64(bytes.substr(8));
+  identity.disk_id = bytes.size() == 24 ? ReadBigEndian64(bytes.substr(16)) : identity.member_id;
   return true;
 }
 

@@ -41,6 +41,7 @@ inline constexpr std::string_view kFormatRow = "mformat";          // varint
 inline constexpr std::string_view kStateRow = "mstate";            // State
 inline constexpr std::string_view kCompactionRow = "mcompaction";  // Compaction
 inline constexpr std::string_view kAlarmsRow = "malarms";          // (type, member) varints
+inline constexpr std::string_view kMembersRow = "mmembers";        // see members.h
 inline constexpr std::string_view kNoteRow = "mnote";              // see Mvcc::Apply
 inline constexpr std::string_view kIdentityRow = "midentity";      // Identity
 
@@ -82,9 +83,13 @@ struct Compaction {
   bool finished = true;   // everything up to `revision` has been
 };
 
+// Of this replica; no part of the replicated state.
 struct Identity {
   uint64_t cluster_id = 0;
   uint64_t member_id = 0;
+  // Drawn when the data was founded, so that the same member with another disk is recognised. Data
+  // from before there were members to tell apart has the member's id here.
+  uint64_t disk_id = 0;
 };
 
 // ---- keys and versions ----

@@ -284,5 +284,86 @@ TEST_CASE("replicated store: what a compaction leaves is cleaned up step by step
   CHECK(engine.CountKeys("d") < 5);
 }
 
+Command Change(void (*fill)(MemberChange&)) {
+  Command command;
+  fill(*command.mutable_member_change());
+  return command;
+}
+
+TEST_CASE("replicated store: who the members are comes with the configuration, in one batch") {
+  FaultyEngine engine;
+  const std::string add = Change([](MemberChange& change) {
+                            auto& member = *change.mutable_add()->mutable_member();
+                            member.set_id(7);
+                            member.add_peerurls("http://there:1");
+                          }).SerializeAsString();
+  const std::string introduce = Change([](MemberChange& change) {
+                                  change.mutable_introduce()->mutable_member()->set_id(7);
+                                  change.mutable_introduce()->mutable_member()->set_name("seven");
+                                  change.mutable_introduce()->mutable_member()->add_peerurls("x");
+                                  change.mutable_introduce()->set_disk_id(70);
+                                }).SerializeAsString();
+  const std::string impostor = Change([](MemberChange& change) {
+                                 change.mutable_introduce()->mutable_member()->set_id(7);
+                                 change.mutable_introduce()->set_disk_id(71);
+                               }).SerializeAsString();
+  {
+    const auto machine = MustOpen(engine);
+    const raft::ConfState conf = Meta(1).conf;
+    std::any answer;
+    const replication::Command joint{Index(1), Term(1), add, &conf, &answer};
+    const int writes = engine.writes;
+    REQUIRE(machine->Apply(std::span(&joint, 1), Meta(1)).ok());
+    CHECK(engine.writes == writes + 1);
+    CHECK(std::any_cast<Outcome>(answer).status.ok());
+    CHECK(Apply(*machine, 2, introduce).status.ok());
+    CHECK(Apply(*machine, 3, impostor).status.code() == base::Code::kFailedPrecondition);
+  }
+  const auto machine = MustOpen(engine);
+  const auto members = machine->mvcc().KnownMembers();
+  REQUIRE(members.size() == 1);
+  CHECK(members[0].member().name() == "seven");
+  CHECK(members[0].member().peerurls(0) == "http://there:1");
+  CHECK(members[0].disk_id() == 70);
+}
+
+TEST_CASE("replicated store: what a leader decided counts in its own term only") {
+  FaultyEngine engine;
+  const auto machine = MustOpen(engine);
+  Command command;
+  command.mutable_put()->set_key("k");
+  command.mutable_put()->set_value("v");
+  command.set_only_in_term(2);
+  CHECK(Apply(*machine, 1, command.SerializeAsString()).status.code() == base::Code::kUnavailable);
+  CHECK(ValueOf(*machine, "k").empty());
+  command.set_only_in_term(1);
+  CHECK(Apply(*machine, 2, command.SerializeAsString()).status.ok());
+  CHECK(ValueOf(*machine, "k") == "v");
+}
+
+TEST_CASE("replicated store: data from before there was a log begins one where it stands") {
+  FaultyEngine engine;
+  {
+    const auto mvcc = Mvcc::Open(engine);
+    REQUIRE(mvcc.ok());
+    Command put;
+    put.mutable_put()->set_key("k");
+    put.mutable_put()->set_value("old");
+    const LogCommand entry{41, &put};
+    REQUIRE((*mvcc)->Apply(std::span(&entry, 1), storage::Durability::kSynced).ok());
+  }
+  {
+    const auto machine = MustOpen(engine);
+    CHECK(!machine->HasHistory());
+    REQUIRE(machine->Adopt(Term(1), Meta(1).conf).ok());
+  }
+  const auto machine = MustOpen(engine);
+  CHECK(machine->HasHistory());
+  CHECK(machine->Applied() == Meta(41));
+  CHECK(Apply(*machine, 42, PutCommand("l", "new")).status.ok());
+  CHECK(ValueOf(*machine, "k") == "old");
+  CHECK(ValueOf(*machine, "l") == "new");
+}
+
 }  // namespace
 }  // namespace matricula::kv
