@@ -45,6 +45,14 @@ Setting OptionalFile(std::string_view name, std::string_view help, std::string S
           [field](const Settings& settings) { return Values{settings.*field}; }};
 }
 
+// Any text, or nothing.
+Setting OptionalText(std::string_view name, std::string_view value_name, std::string_view help,
+                     std::string Settings::*field) {
+  Setting setting = OptionalFile(name, help, field);
+  setting.value_name = value_name;
+  return setting;
+}
+
 Setting Broker() {
   return {"mqtt",
           "URL",
@@ -80,6 +88,41 @@ Setting Address(std::string_view name, std::string_view help, std::string Settin
             return base::OkStatus();
           },
           [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+// An address, or nothing.
+Setting OptionalAddress(std::string_view name, std::string_view help,
+                        std::string Settings::*field) {
+  return {name,
+          "HOST:PORT",
+          help,
+          false,
+          [field](Settings& settings, const Values& values) {
+            const std::string& value = values.front();
+            if (!value.empty() && !IsHostPort(value)) return Bad(value, "an address HOST:PORT");
+            settings.*field = value;
+            return base::OkStatus();
+          },
+          [field](const Settings& settings) { return Values{settings.*field}; }};
+}
+
+Setting Peers() {
+  return {"peer",
+          "[NAME=]HOST:PORT",
+          "another replica's raft-listen; once for each of the others",
+          true,
+          [](Settings& settings, const Values& values) {
+            settings.peer.clear();
+            for (const std::string& value : values) {
+              if (value.empty()) continue;
+              if (!IsHostPort(PeerOf(value).address)) {
+                return Bad(value, "a peer [NAME=]HOST:PORT");
+              }
+              settings.peer.push_back(value);
+            }
+            return base::OkStatus();
+          },
+          [](const Settings& settings) { return settings.peer; }};
 }
 
 Setting Addresses(std::string_view name, std::string_view help, Values Settings::*field) {
@@ -120,7 +163,7 @@ Setting Number(std::string_view name, std::string_view value_name, std::string_v
 
 Setting OnOff(std::string_view name, std::string_view help, bool Settings::*field) {
   return {name,
-          "on|off",
+          kOnOff,
           help,
           false,
           [field](Settings& settings, const Values& values) {
@@ -180,6 +223,20 @@ const std::vector<Setting>& SettingTable() {
                 &Settings::kv),
       Address("kv-listen", "where the replica serves the etcd v3 API", &Settings::kv_listen),
       Text("data", "DIR", "the replica's data", &Settings::data),
+      OptionalAddress("raft-listen",
+                      "where the other replicas reach this one; empty: it is the only one",
+                      &Settings::raft_listen),
+      Peers(),
+      OptionalText("name", "NAME", "what this replica is called; empty: its raft-listen",
+                   &Settings::name),
+      OnOff("join", "whether this replica has been added to a cluster that runs already",
+            &Settings::join),
+      Number("raft-log-entries", "N",
+             "entries of the log kept for replicas that are a little behind",
+             &Settings::raft_log_entries, 1, int64_t{1} << 40),
+      Number("raft-log-bytes", "BYTES",
+             "size of the log from which on a replica that is behind gets a snapshot instead",
+             &Settings::raft_log_bytes, 1 << 20, int64_t{1} << 50),
       OneOf("auto-compaction-mode",
             "whether auto-compaction-retention is a time (periodic) or a number of revisions "
             "(revision)",
@@ -205,6 +262,55 @@ const std::vector<Setting>& SettingTable() {
   return table;
 }
 
+namespace {
+
+bool IsWildcard(const std::string& address) {
+  return address.starts_with("0.0.0.0:") || address.starts_with("[::]:");
+}
+
+Status CheckCluster(const Settings& settings) {
+  const bool alone = settings.raft_listen.empty();
+  if (alone && (!settings.peer.empty() || settings.join || !settings.name.empty())) {
+    return {Code::kInvalidArgument,
+            "--peer, --name and --join are for a replica among others: --raft-listen is missing"};
+  }
+  if (alone) return base::OkStatus();
+  if (!settings.HasRole("kv-replica")) {
+    return {Code::kInvalidArgument, "--raft-listen is for the role kv-replica alone"};
+  }
+  if (settings.join && settings.peer.empty()) {
+    return {Code::kInvalidArgument, "--join needs --peer: which replicas run already?"};
+  }
+  size_t named = 0;
+  bool self = false;
+  for (const std::string& text : settings.peer) {
+    const Peer peer = PeerOf(text);
+    if (!peer.name.empty()) ++named;
+    self = self || (!peer.name.empty() && peer.name == settings.name);
+  }
+  if (!settings.join && named > 0 && (named < settings.peer.size() || settings.name.empty())) {
+    return {Code::kInvalidArgument,
+            "--peer: either all have names (NAME=HOST:PORT) and --name says this one's, or none"};
+  }
+  if (!settings.join && named == 0 && !settings.peer.empty() && !settings.name.empty()) {
+    return {Code::kInvalidArgument, "--name is given, so every --peer needs one: NAME=HOST:PORT"};
+  }
+  if (IsWildcard(settings.raft_listen) && !self) {
+    return {Code::kInvalidArgument,
+            "--raft-listen is no address that others could reach: say this replica's own as "
+            "--peer NAME=HOST:PORT, with its --name"};
+  }
+  return base::OkStatus();
+}
+
+}  // namespace
+
+Peer PeerOf(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {"", text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 Status CheckTogether(const Settings& settings) {
   if (settings.role.empty()) return {Code::kInvalidArgument, "role: at least one is needed"};
   const bool has_replica = settings.HasRole("kv-replica");
@@ -216,7 +322,7 @@ Status CheckTogether(const Settings& settings) {
     return {Code::kInvalidArgument,
             "--kv names a store elsewhere, but the role kv-replica brings its own: drop one"};
   }
-  return base::OkStatus();
+  return CheckCluster(settings);
 }
 
 }  // namespace matricula::roles

@@ -23,6 +23,9 @@ struct Setting {
   std::function<Values(const Settings&)> show;
 };
 
+// Of a switch; as a flag it may stand without a value, which means on.
+inline constexpr std::string_view kOnOff = "on|off";
+
 const std::vector<Setting>& SettingTable();
 
 // Rules that concern more than one setting, said as one sentence.

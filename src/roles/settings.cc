@@ -95,8 +95,8 @@ Status ReadEnvironment(const std::map<std::string, std::string>& environment,
 
 }  // namespace
 
-bool Settings::HasRole(const std::string& name) const {
-  return std::find(role.begin(), role.end(), name) != role.end();
+bool Settings::HasRole(const std::string& wanted) const {
+  return std::find(role.begin(), role.end(), wanted) != role.end();
 }
 
 base::Result<Invocation> ParseInvocation(int argc, const char* const* argv,
@@ -107,10 +107,12 @@ base::Result<Invocation> ParseInvocation(int argc, const char* const* argv,
   std::map<std::string_view, Values> flags;
   for (const Setting& setting : SettingTable()) {
     Values& values = flags[setting.name];
-    app.add_option("--" + std::string(setting.name), values, std::string(setting.help))
-        ->type_name(std::string(setting.value_name))
-        ->allow_extra_args(false)
-        ->default_str(fmt::format("{}", fmt::join(setting.show(invocation.settings), ",")));
+    auto* option =
+        app.add_option("--" + std::string(setting.name), values, std::string(setting.help))
+            ->type_name(std::string(setting.value_name))
+            ->allow_extra_args(false)
+            ->default_str(fmt::format("{}", fmt::join(setting.show(invocation.settings), ",")));
+    if (setting.value_name == kOnOff) option->default_str("")->expected(0, 1);
     invocation.origins[std::string(setting.name)] = "default";
   }
   std::string config;
@@ -136,8 +138,15 @@ base::Result<Invocation> ParseInvocation(int argc, const char* const* argv,
   if (!config.empty()) RETURN_IF_ERROR(ReadFile(config, invocation));
   RETURN_IF_ERROR(ReadEnvironment(environment, invocation));
   for (const auto& [name, values] : flags) {
+    const std::string flag = "--" + std::string(name);
+    // A switch without a value is switched on.
+    const bool bare = values.empty() || values.front().empty() || values.front() == "{}";
+    if (bare && Find(name)->value_name == kOnOff &&
+        std::find(argv, argv + argc, flag) != argv + argc) {
+      flags[name] = {"on"};
+    }
     if (values.empty()) continue;
-    RETURN_IF_ERROR(Assign(*Find(name), values, "flag", "--" + std::string(name), invocation));
+    RETURN_IF_ERROR(Assign(*Find(name), values, "flag", flag, invocation));
   }
   RETURN_IF_ERROR(CheckTogether(invocation.settings));
   return invocation;

@@ -22,6 +22,12 @@ struct Settings {
   std::vector<std::string> kv;  // endpoints of a store elsewhere; empty: the one in this process
   std::string kv_listen = "127.0.0.1:2379";
   std::string data = "./matricula-data";
+  std::string raft_listen;        // "": this replica is the only one
+  std::vector<std::string> peer;  // the other replicas' raft_listen, [NAME=]HOST:PORT
+  std::string name;               // of this replica; "": its raft_listen
+  bool join = false;              // it has been added to a cluster that runs already
+  int64_t raft_log_entries = 5'000;
+  int64_t raft_log_bytes = int64_t{256} << 20;
   std::string auto_compaction_mode = "periodic";
   std::string auto_compaction_retention = "1h";
   int64_t quota_bytes = int64_t{2} << 30;
@@ -35,8 +41,15 @@ struct Settings {
 
   std::string log_level = "info";
 
-  bool HasRole(const std::string& name) const;
+  bool HasRole(const std::string& wanted) const;
 };
+
+// An item of Settings::peer; without a name, "".
+struct Peer {
+  std::string name;
+  std::string address;
+};
+Peer PeerOf(const std::string& text);
 
 // What the command line asks for besides running.
 struct Invocation {

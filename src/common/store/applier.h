@@ -18,9 +18,10 @@ class Applier {
   base::Result<std::vector<kv::Outcome>> Apply(std::span<const kv::LogCommand> group,
                                                storage::Durability durability);
 
- private:
-  void Follow(const kv::Command& command, const kv::Outcome& outcome);
+  // What follows from one command outside the store.
+  static void Follow(const kv::Command& command, const kv::Outcome& outcome, kv::Lessor& lessor);
 
+ private:
   kv::Mvcc& mvcc_;
   kv::Lessor& lessor_;
 };

@@ -37,7 +37,7 @@ class LocalSequencer final : public Sequencer {
   void Propose(kv::Command command, Completion completion) override EXCLUDES(mutex_);
 
   // Finishes what waits, refuses what comes, and ends the thread.
-  void Stop() EXCLUDES(mutex_);
+  void Stop() override EXCLUDES(mutex_);
 
  private:
   struct Waiting {

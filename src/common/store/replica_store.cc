@@ -1,13 +1,14 @@
 #include "common/store/replica_store.h"
 
+#include <algorithm>
 #include <cstdlib>
-#include <random>
 #include <utility>
 
 #include "common/base/log.h"
 #include "common/kv/check.h"
 #include "common/kv/errors.h"
 #include "common/kv/quota.h"
+#include "common/store/identity.h"
 
 namespace matricula::store {
 
@@ -29,26 +30,13 @@ void ExitOnFatal(const Status& status) {
   std::_Exit(kExitIoError);
 }
 
-uint64_t RandomId() {
-  std::random_device device;
-  const uint64_t id = (static_cast<uint64_t>(device()) << 32 | device()) >> 1;
-  return id == 0 ? 1 : id;
-}
-
-Result<kv::Identity> LoadIdentity(storage::Engine& engine) {
-  const auto row = engine.Get(kv::kIdentityRow, nullptr);
-  kv::Identity identity;
-  if (row.ok()) {
-    if (kv::ParseIdentity(*row, identity)) return identity;
-    return Status(Code::kDataLoss, "the identity of this replica is damaged");
-  }
-  if (row.status().code() != Code::kNotFound) return row.status();
-  identity = {RandomId(), RandomId()};
-  const auto batch = engine.NewBatch();
-  batch->Put(kv::kIdentityRow, kv::EncodeIdentity(identity));
-  Status status = engine.Write(*batch, storage::Durability::kSynced);
-  if (!status.ok()) return status;
-  return identity;
+bool AllSerializable(const etcdserverpb::TxnRequest& request) {
+  const auto all = [](const auto& operations) {
+    return std::all_of(operations.begin(), operations.end(), [](const auto& operation) {
+      return operation.request_range().serializable();
+    });
+  };
+  return all(request.success()) && all(request.failure());
 }
 
 ReplicaStore::Options WithDefaults(ReplicaStore::Options options) {
@@ -62,32 +50,95 @@ ReplicaStore::Options WithDefaults(ReplicaStore::Options options) {
 
 Result<std::unique_ptr<ReplicaStore>> ReplicaStore::Open(std::unique_ptr<storage::Engine> engine,
                                                          Options options) {
-  auto mvcc = kv::Mvcc::Open(*engine);
-  if (!mvcc.ok()) return mvcc.status();
-  const auto identity = LoadIdentity(*engine);
-  if (!identity.ok()) return identity.status();
-  const auto leases = (*mvcc)->Leases();
-  if (!leases.ok()) return leases.status();
-  std::unique_ptr<ReplicaStore> store(new ReplicaStore(
-      std::move(engine), std::move(mvcc).value(), *identity, WithDefaults(std::move(options))));
-  store->lessor_.Reset(*leases);
-  store->sequencer_ = std::make_unique<LocalSequencer>(
-      *store->mvcc_, store->lessor_, *store->options_.clock, store->options_.on_fatal);
-  store->watch_thread_ = std::make_unique<kv::WatchThread>(store->hub_, *store->options_.clock);
+  auto found = FindIdentity(*engine);
+  if (!found.ok()) return found.status();
+  if (!*found) {
+    auto made = MakeIdentity(*engine, RandomId(), RandomId());
+    if (!made.ok()) return made.status();
+    *found = *made;
+  }
+  std::unique_ptr<ReplicaStore> store(
+      new ReplicaStore(std::move(engine), **found, WithDefaults(std::move(options))));
+  RETURN_IF_ERROR(store->OpenMachine());
+  RETURN_IF_ERROR(store->StartSequencer());
+  store->watch_thread_ = std::make_unique<kv::WatchThread>(*store->hub_, *store->options_.clock);
   return store;
 }
 
-ReplicaStore::ReplicaStore(std::unique_ptr<storage::Engine> engine, std::unique_ptr<kv::Mvcc> mvcc,
-                           const kv::Identity& identity, Options options)
+ReplicaStore::ReplicaStore(std::unique_ptr<storage::Engine> engine, const kv::Identity& identity,
+                           Options options)
     : options_(std::move(options)),
       identity_(identity),
       engine_(std::move(engine)),
-      mvcc_(std::move(mvcc)),
-      lessor_(*options_.clock),
-      hub_(*mvcc_, *options_.clock,
-           {.progress_interval_ms = options_.watch_progress_interval_ms,
-            .fill_header = [this](auto& header) { FillHeader(header); }}) {
-  mvcc_->SetListener(&hub_);
+      lessor_(*options_.clock) {}
+
+Status ReplicaStore::OpenMachine() {
+  kv::ReplicatedMvcc::Hooks hooks;
+  hooks.on_applied = [this](const kv::Command& command, const kv::Outcome& outcome) {
+    Applier::Follow(command, outcome, lessor_);
+    if (command.has_member_change() && membership_) membership_->OnRecords();
+  };
+  hooks.on_conf = [this](const raft::ConfState& conf, std::string_view) {
+    membership_->OnConf(conf);
+  };
+  hooks.on_replaced = [this] {
+    const auto leases = mvcc_->Leases();
+    if (leases.ok()) lessor_.Reset(*leases);
+    membership_->OnConf(machine_->Applied().conf);
+  };
+  hooks.on_clean = [this] {
+    if (group_ != nullptr) group_->OnClean();
+  };
+  auto machine = kv::ReplicatedMvcc::Open(*engine_, std::move(hooks));
+  RETURN_IF_ERROR(machine.status());
+  machine_ = std::move(machine).value();
+  mvcc_ = &machine_->mvcc();
+  const auto leases = mvcc_->Leases();
+  RETURN_IF_ERROR(leases.status());
+  lessor_.Reset(*leases);
+  hub_ = std::make_unique<kv::WatchHub>(
+      *mvcc_, *options_.clock,
+      kv::WatchHub::Options{.progress_interval_ms = options_.watch_progress_interval_ms,
+                            .fill_header = [this](auto& header) { FillHeader(header); }});
+  mvcc_->SetListener(hub_.get());
+  return {};
+}
+
+Status ReplicaStore::StartSequencer() {
+  if (!options_.replication) {
+    if (machine_->HasHistory()) {
+      return {Code::kFailedPrecondition,
+              "the data belongs to a member of a cluster: --raft-listen is missing"};
+    }
+    sequencer_ =
+        std::make_unique<LocalSequencer>(*mvcc_, lessor_, *options_.clock, options_.on_fatal);
+    return {};
+  }
+  const Replication& replication = *options_.replication;
+  Membership::Options membership = replication.membership;
+  membership.self = identity_;
+  membership_ = std::make_unique<Membership>(*mvcc_, std::move(membership));
+  RaftSequencer::Options options;
+  options.member_id = identity_.member_id;
+  options.founders = replication.founders;
+  options.log_margin_entries = replication.log_margin_entries;
+  options.max_log_bytes = replication.max_log_bytes;
+  options.on_fatal = options_.on_fatal;
+  options.on_tick = [this] {
+    if (options_.replication->on_tick) options_.replication->on_tick();
+    desk_->Tick();
+  };
+  options.on_leader = replication.on_leader;
+  options.on_conf = [this](const raft::ConfState& conf) { membership_->OnConf(conf); };
+  auto group = RaftSequencer::Open(std::move(options), *engine_, *machine_, lessor_,
+                                   *replication.transport, *options_.clock);
+  RETURN_IF_ERROR(group.status());
+  group_ = group->get();
+  sequencer_ = std::move(group).value();
+  desk_ = std::make_unique<LeaderDesk>(*group_, *membership_, *mvcc_, lessor_, *options_.clock,
+                                       replication.ask);
+  large_reads_ = std::make_unique<ReadThread>();
+  return group_->Start();
 }
 
 ReplicaStore::~ReplicaStore() { Stop(); }
@@ -95,8 +146,9 @@ ReplicaStore::~ReplicaStore() { Stop(); }
 void ReplicaStore::Stop() {
   if (stopped_.exchange(true)) return;
   if (sequencer_) sequencer_->Stop();
+  large_reads_.reset();
   watch_thread_.reset();
-  hub_.Close({Code::kCancelled, errors::Stopped().message()});
+  if (hub_) hub_->Close({Code::kCancelled, errors::Stopped().message()});
 }
 
 Status ReplicaStore::CheckRunning() const { return stopped_ ? errors::Stopped() : Status(); }
@@ -104,7 +156,7 @@ Status ReplicaStore::CheckRunning() const { return stopped_ ? errors::Stopped() 
 void ReplicaStore::FillHeader(etcdserverpb::ResponseHeader& header) const {
   header.set_cluster_id(identity_.cluster_id);
   header.set_member_id(identity_.member_id);
-  header.set_raft_term(kOnlyTerm);
+  header.set_raft_term(group_ ? group_->term() : kOnlyTerm);
   if (header.revision() == 0) header.set_revision(mvcc_->revision());
 }
 
@@ -112,7 +164,7 @@ void ReplicaStore::FillHeader(etcdserverpb::ResponseHeader& header) const {
 
 template <class Response>
 void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
-  Status refused = kv::CheckSize(command);
+  Status refused = IsLearner() ? errors::LearnerUnsupported() : kv::CheckSize(command);
   if (refused.ok()) refused = CheckSpace(command);
   if (!refused.ok()) return std::move(done)(std::move(refused));
   sequencer_->Propose(std::move(command),
@@ -166,10 +218,15 @@ void ReplicaStore::DeleteRange(etcdserverpb::DeleteRangeRequest request,
 void ReplicaStore::Txn(etcdserverpb::TxnRequest request, Done<etcdserverpb::TxnResponse> done) {
   if (Status wrong = kv::CheckTxn(request); !wrong.ok()) return std::move(done)(wrong);
   if (kv::IsReadOnly(request)) {
-    if (Status status = CheckRunning(); !status.ok()) return std::move(done)(status);
-    auto response = mvcc_->ReadTxn(request);
-    if (response.ok()) FillHeader(*response->mutable_header());
-    return std::move(done)(std::move(response));
+    const bool serializable = AllSerializable(request);
+    return Read(
+        [this, request = std::move(request), done = std::move(done)](Status status) mutable {
+          if (!status.ok()) return std::move(done)(std::move(status));
+          auto response = mvcc_->ReadTxn(request);
+          if (response.ok()) FillHeader(*response->mutable_header());
+          std::move(done)(std::move(response));
+        },
+        serializable, true);
   }
   kv::Command command;
   command.mutable_txn()->Swap(&request);
@@ -207,18 +264,43 @@ void ReplicaStore::Alarm(const etcdserverpb::AlarmRequest& request,
 
 // ---- reads ----
 
-void ReplicaStore::Range(const etcdserverpb::RangeRequest& request,
-                         Done<etcdserverpb::RangeResponse> done) {
-  if (Status wrong = kv::CheckRange(request); !wrong.ok()) return std::move(done)(wrong);
-  if (Status status = CheckRunning(); !status.ok()) return std::move(done)(status);
+// Linearizable: once this member has what was acknowledged anywhere before. What may take long does
+// not hold up the thread that all members wait for.
+void ReplicaStore::Read(absl::AnyInvocable<void(Status) &&> read, bool serializable, bool large) {
+  if (Status status = CheckRunning(); !status.ok()) return std::move(read)(std::move(status));
+  if (group_ == nullptr || serializable) return std::move(read)(Status());
+  if (IsLearner()) return std::move(read)(errors::LearnerUnsupported());
+  group_->AwaitCurrent([this, read = std::move(read), large](Status status) mutable {
+    if (!status.ok() || !large) return std::move(read)(std::move(status));
+    large_reads_->Run(
+        [read = std::move(read)](Status taken) mutable { std::move(read)(std::move(taken)); });
+  });
+}
+
+void ReplicaStore::RangeNow(const etcdserverpb::RangeRequest& request,
+                            Done<etcdserverpb::RangeResponse> done) {
   auto response = mvcc_->Range(request);
   if (response.ok()) FillHeader(*response->mutable_header());
   std::move(done)(std::move(response));
 }
 
+void ReplicaStore::Range(const etcdserverpb::RangeRequest& request,
+                         Done<etcdserverpb::RangeResponse> done) {
+  if (Status wrong = kv::CheckRange(request); !wrong.ok()) return std::move(done)(wrong);
+  if (group_ == nullptr || request.serializable()) {
+    if (Status status = CheckRunning(); !status.ok()) return std::move(done)(status);
+    return RangeNow(request, std::move(done));
+  }
+  Read(
+      [this, request, done = std::move(done)](Status status) mutable {
+        status.ok() ? RangeNow(request, std::move(done)) : std::move(done)(std::move(status));
+      },
+      false, !request.range_end().empty());
+}
+
 std::unique_ptr<Watch> ReplicaStore::OpenWatch(const etcdserverpb::WatchCreateRequest& request,
                                                WatchSink* sink) {
-  return hub_.Open(request, sink);
+  return hub_->Open(request, sink);
 }
 
 Result<etcdserverpb::HashKVResponse> ReplicaStore::HashKv(
@@ -235,7 +317,15 @@ ReplicaStore::Numbers ReplicaStore::GetNumbers() const {
   numbers.disk_bytes = stats.disk_bytes;
   numbers.memory_bytes = stats.memory_bytes;
   numbers.applied_index = mvcc_->applied_index();
+  numbers.log_index = numbers.applied_index;
   numbers.term = kOnlyTerm;
+  if (group_ != nullptr) {
+    const auto summary = group_->node().summary();
+    numbers.applied_index = summary.applied.value();
+    numbers.log_index = summary.commit.value();
+    numbers.term = summary.standing.term.value();
+    numbers.learner = IsLearner();
+  }
   numbers.leader = leader();
   numbers.revision = mvcc_->revision();
   numbers.compacted_revision = mvcc_->compacted_revision();
@@ -257,31 +347,51 @@ Status ReplicaStore::Defragment() {
 void ReplicaStore::LeaseKeepAlive(int64_t lease_id,
                                   Done<etcdserverpb::LeaseKeepAliveResponse> done) {
   if (Status status = CheckRunning(); !status.ok()) return std::move(done)(status);
+  // As it is before the renewal, in etcd too.
   etcdserverpb::LeaseKeepAliveResponse response;
   FillHeader(*response.mutable_header());
   response.set_id(lease_id);
-  response.set_ttl(lessor_.KeepAlive(lease_id).value_or(0));
-  std::move(done)(std::move(response));
+  if (desk_ == nullptr) {
+    response.set_ttl(lessor_.KeepAlive(lease_id).value_or(0));
+    return std::move(done)(std::move(response));
+  }
+  peer::Call call;
+  call.mutable_keep_alive()->set_id(lease_id);
+  desk_->Do(std::move(call), [response = std::move(response),
+                              done = std::move(done)](Result<peer::Answer> answer) mutable {
+    if (!answer.ok()) return std::move(done)(answer.status());
+    response.set_ttl(answer->keep_alive().ttl());
+    std::move(done)(std::move(response));
+  });
 }
 
-Result<etcdserverpb::LeaseTimeToLiveResponse> ReplicaStore::LeaseTimeToLive(
-    const etcdserverpb::LeaseTimeToLiveRequest& request) const {
-  RETURN_IF_ERROR(CheckRunning());
-  etcdserverpb::LeaseTimeToLiveResponse response;
-  FillHeader(*response.mutable_header());
-  response.set_id(request.id());
-  const auto lease = lessor_.Find(request.id());
-  if (!lease) {
-    response.set_ttl(-1);
-    return response;
+void ReplicaStore::LeaseTimeToLive(const etcdserverpb::LeaseTimeToLiveRequest& request,
+                                   Done<etcdserverpb::LeaseTimeToLiveResponse> done) {
+  if (Status status = CheckRunning(); !status.ok()) return std::move(done)(status);
+  if (desk_ == nullptr) {
+    auto response = DescribeLease(lessor_, *mvcc_, request);
+    if (response.ok()) FillHeader(*response->mutable_header());
+    return std::move(done)(std::move(response));
   }
-  response.set_ttl(lease->remaining_s);
-  response.set_grantedttl(lease->granted_s);
-  if (!request.keys()) return response;
-  const auto keys = mvcc_->LeaseKeys(request.id());
-  if (!keys.ok()) return keys.status();
-  for (const std::string& key : *keys) response.add_keys(key);
-  return response;
+  peer::Call call;
+  *call.mutable_time_to_live() = request;
+  desk_->Do(std::move(call), [this, done = std::move(done)](Result<peer::Answer> answer) mutable {
+    if (!answer.ok()) return std::move(done)(answer.status());
+    FillHeader(*answer->mutable_time_to_live()->mutable_header());
+    std::move(done)(std::move(*answer->mutable_time_to_live()));
+  });
+}
+
+void ReplicaStore::MoveLeader(uint64_t target, Done<etcdserverpb::MoveLeaderResponse> done) {
+  if (leader() != identity_.member_id) return std::move(done)(errors::NotLeader());
+  if (target == identity_.member_id) return std::move(done)(etcdserverpb::MoveLeaderResponse());
+  if (group_ == nullptr) return std::move(done)(errors::BadLeaderTransferee());
+  group_->node().TransferLeadership(raft::NodeId(target), [done = std::move(done)](
+                                                              Result<raft::Term> term) mutable {
+    if (term.ok()) return std::move(done)(etcdserverpb::MoveLeaderResponse());
+    const bool impossible = term.status().code() == Code::kFailedPrecondition;
+    std::move(done)(impossible ? errors::BadLeaderTransferee() : errors::TimedOutLeaderTransfer());
+  });
 }
 
 Result<etcdserverpb::LeaseLeasesResponse> ReplicaStore::LeaseLeases() const {

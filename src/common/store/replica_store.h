@@ -3,13 +3,18 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "common/base/clock.h"
 #include "common/kv/lessor.h"
 #include "common/kv/mvcc.h"
 #include "common/kv/watch_hub.h"
 #include "common/kv/watch_thread.h"
+#include "common/store/leader_desk.h"
 #include "common/store/local_sequencer.h"
+#include "common/store/membership.h"
+#include "common/store/raft_sequencer.h"
+#include "common/store/read_thread.h"
 #include "common/store/store.h"
 
 namespace matricula::store {
@@ -20,6 +25,21 @@ namespace matricula::store {
 // All methods may be called from any thread.
 class ReplicaStore final : public Store {
  public:
+  // What a member of a cluster needs. The engine has its identity (identity.h) already.
+  struct Replication {
+    // Of a new cluster; empty if this member joins one or is the only one. Without meaning once
+    // there is a log.
+    std::vector<uint64_t> founders;
+    Membership::Options membership;  // its `self` is filled in
+    uint64_t log_margin_entries = 5'000;
+    uint64_t max_log_bytes = uint64_t{256} << 20;
+    replication::Transport* transport = nullptr;  // outlives the store's Stop()
+    LeaderDesk::AskFunction ask;
+    // See RaftSequencer::Options.
+    std::function<void()> on_tick;
+    std::function<void(bool known)> on_leader;
+  };
+
   struct Options {
     const base::Clock* clock = &base::SystemClock();
     // Bytes on disk from which on nothing that adds to them is taken; the NOSPACE alarm follows.
@@ -29,6 +49,8 @@ class ReplicaStore final : public Store {
     // The engine failed. Default: one log line, and the process ends with exit code 74 before it
     // can acknowledge anything more.
     LocalSequencer::FatalHandler on_fatal;
+    // Absent: one member, without a log; for data that never had one.
+    std::optional<Replication> replication;
   };
 
   // Takes up what the engine holds, or founds a new cluster of one member in it.
@@ -63,8 +85,8 @@ class ReplicaStore final : public Store {
   void LeaseRevoke(const etcdserverpb::LeaseRevokeRequest& request,
                    base::Done<etcdserverpb::LeaseRevokeResponse> done);
   // No such lease is an answer too: TTL -1.
-  base::Result<etcdserverpb::LeaseTimeToLiveResponse> LeaseTimeToLive(
-      const etcdserverpb::LeaseTimeToLiveRequest& request) const;
+  void LeaseTimeToLive(const etcdserverpb::LeaseTimeToLiveRequest& request,
+                       base::Done<etcdserverpb::LeaseTimeToLiveResponse> done);
   base::Result<etcdserverpb::LeaseLeasesResponse> LeaseLeases() const;
   void Alarm(const etcdserverpb::AlarmRequest& request,
              base::Done<etcdserverpb::AlarmResponse> done);
@@ -77,7 +99,9 @@ class ReplicaStore final : public Store {
     uint64_t disk_bytes = 0;
     uint64_t memory_bytes = 0;
     uint64_t applied_index = 0;
+    uint64_t log_index = 0;  // the last that is known to be agreed on
     uint64_t term = 0;
+    bool learner = false;
     uint64_t leader = 0;
     int64_t revision = 0;
     int64_t compacted_revision = -1;
@@ -93,15 +117,30 @@ class ReplicaStore final : public Store {
   base::Status Defragment();
 
   // The member that leads, 0 if this one knows of none.
-  uint64_t leader() const { return identity_.member_id; }
+  uint64_t leader() const { return group_ ? group_->leader() : identity_.member_id; }
+  // FailedPrecondition: this member does not lead, or `target` is no voter.
+  void MoveLeader(uint64_t target, base::Done<etcdserverpb::MoveLeaderResponse> done);
+
+  // ---- a cluster's members; nullptr in a store without a log ----
+
+  RaftSequencer* group() { return group_; }
+  Membership* membership() { return membership_.get(); }
+  LeaderDesk* desk() { return desk_.get(); }
+  // Whether clients must be sent elsewhere: a learner answers only what is not linearizable.
+  bool IsLearner() const { return membership_ && !membership_->IsVoter(identity_.member_id); }
   // Ids and term; the revision is left alone if it is set.
   void FillHeader(etcdserverpb::ResponseHeader& header) const;
   uint64_t cluster_id() const { return identity_.cluster_id; }
   uint64_t member_id() const { return identity_.member_id; }
 
  private:
-  ReplicaStore(std::unique_ptr<storage::Engine> engine, std::unique_ptr<kv::Mvcc> mvcc,
-               const kv::Identity& identity, Options options);
+  ReplicaStore(std::unique_ptr<storage::Engine> engine, const kv::Identity& identity,
+               Options options);
+  base::Status OpenMachine();
+  base::Status StartSequencer();
+  void Read(absl::AnyInvocable<void(base::Status) &&> read, bool serializable, bool large);
+  void RangeNow(const etcdserverpb::RangeRequest& request,
+                base::Done<etcdserverpb::RangeResponse> done);
 
   template <class Response>
   void Propose(kv::Command command, base::Done<Response> done);
@@ -111,13 +150,18 @@ class ReplicaStore final : public Store {
   const Options options_;
   const kv::Identity identity_;
   const std::unique_ptr<storage::Engine> engine_;
-  const std::unique_ptr<kv::Mvcc> mvcc_;
   kv::Lessor lessor_;
-  kv::WatchHub hub_;
+  std::unique_ptr<kv::ReplicatedMvcc> machine_;
+  kv::Mvcc* mvcc_ = nullptr;  // the machine's
+  std::unique_ptr<kv::WatchHub> hub_;
+  std::unique_ptr<Membership> membership_;
   std::atomic<bool> stopped_{false};
   std::atomic<int64_t> measured_at_ns_{INT64_MIN};
   std::atomic<uint64_t> measured_bytes_{0};
-  std::unique_ptr<LocalSequencer> sequencer_;
+  std::unique_ptr<Sequencer> sequencer_;
+  RaftSequencer* group_ = nullptr;  // the sequencer, if it is one
+  std::unique_ptr<LeaderDesk> desk_;
+  std::unique_ptr<ReadThread> large_reads_;
   std::unique_ptr<kv::WatchThread> watch_thread_;
 };
 

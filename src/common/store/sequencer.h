@@ -19,6 +19,9 @@ class Sequencer {
   // ResourceExhausted (too much is waiting) and Unavailable (stopped), both without effect, and
   // OutcomeUnknown.
   virtual void Propose(kv::Command command, Completion completion) = 0;
+
+  // Finishes what waits, as far as possible, and refuses what comes.
+  virtual void Stop() = 0;
 };
 
 }  // namespace matricula::store

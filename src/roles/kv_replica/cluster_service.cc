@@ -24,11 +24,27 @@ void ClusterService::FillMember(etcdserverpb::Member& member) const {
   member.mutable_clienturls()->Assign(profile_.client_urls.begin(), profile_.client_urls.end());
 }
 
+template <class Response>
+void ClusterService::Do(peer::Call call, Response* (peer::Answer::*part)(),
+                        rpc::Responder<Response> responder) {
+  store_.desk()->Do(std::move(call), [this, part, answer = AnswerTo(std::move(responder))](
+                                         base::Result<peer::Answer> result) mutable {
+    if (!result.ok()) return std::move(answer)(result.status());
+    Response response = std::move(*((*result).*part)());
+    FillHeaderWithoutRevision(store_, *response.mutable_header());
+    std::move(answer)(std::move(response));
+  });
+}
+
 void ClusterService::List(etcdserverpb::MemberListRequest& /*request*/,
                           rpc::Responder<etcdserverpb::MemberListResponse> responder) {
   etcdserverpb::MemberListResponse response;
   FillHeaderWithoutRevision(store_, *response.mutable_header());
-  FillMember(*response.add_members());
+  if (store_.membership() == nullptr) {
+    FillMember(*response.add_members());
+  } else {
+    for (auto& member : store_.membership()->List()) *response.add_members() = std::move(member);
+  }
   responder.Finish(response);
 }
 
@@ -36,32 +52,49 @@ void ClusterService::Add(etcdserverpb::MemberAddRequest& request,
                          rpc::Responder<etcdserverpb::MemberAddResponse> responder) {
   const auto& urls = request.peerurls();
   if (urls.empty() || !std::all_of(urls.begin(), urls.end(), IsMemberUrl)) {
-    responder.Fail(errors::BadMemberUrls());
-    return;
+    return responder.Fail(errors::BadMemberUrls());
   }
-  const auto known = [&](const std::string& url) {
-    return std::find(profile_.peer_urls.begin(), profile_.peer_urls.end(), url) !=
-           profile_.peer_urls.end();
-  };
-  responder.Fail(std::any_of(urls.begin(), urls.end(), known) ? errors::PeerUrlExists()
-                                                              : errors::NotCapable());
+  if (store_.desk() == nullptr) return responder.Fail(errors::NotCapable());
+  peer::Call call;
+  *call.mutable_member_add() = std::move(request);
+  Do(std::move(call), &peer::Answer::mutable_member_add, std::move(responder));
 }
 
 void ClusterService::Remove(etcdserverpb::MemberRemoveRequest& request,
                             rpc::Responder<etcdserverpb::MemberRemoveResponse> responder) {
-  // Without its last member there would be no cluster.
-  responder.Fail(IsMember(request.id()) ? errors::NotEnoughStartedMembers()
-                                        : errors::MemberNotFound());
+  if (store_.desk() == nullptr) {
+    // Without its last member there would be no cluster.
+    return responder.Fail(IsMember(request.id()) ? errors::NotEnoughStartedMembers()
+                                                 : errors::MemberNotFound());
+  }
+  peer::Call call;
+  *call.mutable_member_remove() = std::move(request);
+  Do(std::move(call), &peer::Answer::mutable_member_remove, std::move(responder));
 }
 
 void ClusterService::Update(etcdserverpb::MemberUpdateRequest& request,
                             rpc::Responder<etcdserverpb::MemberUpdateResponse> responder) {
-  responder.Fail(IsMember(request.id()) ? errors::NotCapable() : errors::MemberNotFound());
+  if (store_.desk() == nullptr) {
+    return responder.Fail(IsMember(request.id()) ? errors::NotCapable() : errors::MemberNotFound());
+  }
+  const auto& urls = request.peerurls();
+  if (urls.empty() || !std::all_of(urls.begin(), urls.end(), IsMemberUrl)) {
+    return responder.Fail(errors::BadMemberUrls());
+  }
+  peer::Call call;
+  *call.mutable_member_update() = std::move(request);
+  Do(std::move(call), &peer::Answer::mutable_member_update, std::move(responder));
 }
 
 void ClusterService::Promote(etcdserverpb::MemberPromoteRequest& request,
                              rpc::Responder<etcdserverpb::MemberPromoteResponse> responder) {
-  responder.Fail(IsMember(request.id()) ? errors::MemberNotLearner() : errors::MemberNotFound());
+  if (store_.desk() == nullptr) {
+    return responder.Fail(IsMember(request.id()) ? errors::MemberNotLearner()
+                                                 : errors::MemberNotFound());
+  }
+  peer::Call call;
+  *call.mutable_member_promote() = std::move(request);
+  Do(std::move(call), &peer::Answer::mutable_member_promote, std::move(responder));
 }
 
 bool IsMemberUrl(std::string_view text) {

@@ -14,8 +14,9 @@ struct MemberProfile {
   std::vector<std::string> client_urls;  // http://HOST:PORT
 };
 
-// etcdserverpb.Cluster: the list of members, which is this one alone. What would change it is
-// refused with etcd's own reasons, or as something that this replica is not capable of.
+// etcdserverpb.Cluster: the list of members, and its changes, which the leader makes. A store
+// without a log has one member for good: what would change that is refused with etcd's own reasons,
+// or as something that this replica is not capable of.
 class ClusterService {
  public:
   ClusterService(rpc::Server& server, store::ReplicaStore& store, MemberProfile profile);
@@ -33,6 +34,9 @@ class ClusterService {
   void Promote(etcdserverpb::MemberPromoteRequest& request,
                rpc::Responder<etcdserverpb::MemberPromoteResponse> responder);
 
+  // Has the leader do it; `part` of its answer is the response.
+  template <class Response>
+  void Do(peer::Call call, Response* (peer::Answer::*part)(), rpc::Responder<Response> responder);
   bool IsMember(uint64_t id) const { return id == store_.member_id(); }
   void FillMember(etcdserverpb::Member& member) const;
 

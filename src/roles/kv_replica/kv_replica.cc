@@ -30,20 +30,33 @@ Status MakeFolder(const std::string& path) {
 Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
                                                    const base::Clock& clock) {
   RETURN_IF_ERROR(MakeFolder(settings.data));
+  std::unique_ptr<KvReplica> replica(new KvReplica(settings));
+  RETURN_IF_ERROR(replica->OpenStore(settings, clock));
+  RETURN_IF_ERROR(replica->RegisterServices(settings, clock));
+  if (replica->group_) RETURN_IF_ERROR(replica->group_->Serve(*replica->store_));
+  return replica;
+}
+
+Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock) {
   auto engine = storage::OpenRocksDbEngine(settings.data, {});
   RETURN_IF_ERROR(engine.status());
   store::ReplicaStore::Options options;
   options.clock = &clock;
   options.quota_bytes = static_cast<uint64_t>(settings.quota_bytes);
+  if (!settings.raft_listen.empty()) {
+    auto group = ReplicaGroup::Open(settings, clock, **engine);
+    RETURN_IF_ERROR(group.status());
+    group_ = *std::move(group);
+    options.replication =
+        group_->ForStore([this](bool known) { server_->SetServing("", known); });
+  }
   auto store = store::ReplicaStore::Open(*std::move(engine), std::move(options));
   RETURN_IF_ERROR(store.status());
-  std::unique_ptr<KvReplica> replica(new KvReplica(settings, *std::move(store)));
-  RETURN_IF_ERROR(replica->RegisterServices(settings, clock));
-  return replica;
+  store_ = *std::move(store);
+  return base::OkStatus();
 }
 
-KvReplica::KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store)
-    : address_(settings.kv_listen), store_(std::move(store)) {
+KvReplica::KvReplica(const Settings& settings) : address_(settings.kv_listen) {
   rpc::ServerOptions options;
   options.listen = settings.kv_listen;
   options.reflection = settings.reflection;
@@ -63,15 +76,24 @@ Status KvReplica::RegisterServices(const Settings& settings, const base::Clock& 
   return base::OkStatus();
 }
 
-KvReplica::~KvReplica() = default;
+KvReplica::~KvReplica() {
+  if (store_) store_->Stop();
+  if (group_) group_->Stop();
+}
 
 store::Store& KvReplica::store() { return *store_; }
 
-Status KvReplica::Serve() { return server_->Start(); }
+Status KvReplica::Serve() {
+  RETURN_IF_ERROR(server_->Start());
+  // Who asks is told not to come while no leader is known.
+  if (group_) server_->SetServing("", store_->leader() != 0);
+  return base::OkStatus();
+}
 
 void KvReplica::Stop(std::chrono::milliseconds grace) {
   server_->Stop(grace.count());
   store_->Stop();
+  if (group_) group_->Stop();
 }
 
 }  // namespace matricula::roles

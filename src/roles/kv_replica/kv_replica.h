@@ -9,6 +9,7 @@
 #include "common/rpc/server.h"
 #include "common/store/replica_store.h"
 #include "roles/kv_replica/kv_services.h"
+#include "roles/kv_replica/replica_group.h"
 #include "roles/settings.h"
 
 namespace matricula::roles {
@@ -32,10 +33,12 @@ class KvReplica {
   void Stop(std::chrono::milliseconds grace);
 
  private:
-  KvReplica(const Settings& settings, std::unique_ptr<store::ReplicaStore> store);
+  explicit KvReplica(const Settings& settings);
+  base::Status OpenStore(const Settings& settings, const base::Clock& clock);
   base::Status RegisterServices(const Settings& settings, const base::Clock& clock);
 
   const std::string address_;
+  std::unique_ptr<ReplicaGroup> group_;  // absent: the only replica
   std::unique_ptr<store::ReplicaStore> store_;
   std::unique_ptr<KvServices> services_;
   std::unique_ptr<rpc::Server> server_;

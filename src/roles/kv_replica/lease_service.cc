@@ -27,7 +27,7 @@ void LeaseService::Revoke(etcdserverpb::LeaseRevokeRequest& request,
 
 void LeaseService::TimeToLive(etcdserverpb::LeaseTimeToLiveRequest& request,
                               rpc::Responder<etcdserverpb::LeaseTimeToLiveResponse> responder) {
-  responder.Finish(store_.LeaseTimeToLive(request));
+  store_.LeaseTimeToLive(request, AnswerTo(std::move(responder)));
 }
 
 void LeaseService::Leases(etcdserverpb::LeaseLeasesRequest& /*request*/,

@@ -14,7 +14,8 @@ namespace errors = kv::errors;
 
 namespace {
 
-// As Go's protobuf prints it: without what is zero, and with a blank at the end. Scripts look for it.
+// As Go's protobuf prints it: without what is zero, and with a blank at the end. Scripts look for
+// it.
 std::string Describe(const etcdserverpb::AlarmMember& alarm) {
   std::string text;
   if (alarm.memberid() != 0) {
@@ -62,9 +63,10 @@ void MaintenanceService::Status(etcdserverpb::StatusRequest& /*request*/,
   response.set_dbsize(static_cast<int64_t>(numbers.disk_bytes));
   response.set_dbsizeinuse(static_cast<int64_t>(numbers.disk_bytes));
   response.set_leader(numbers.leader);
-  response.set_raftindex(numbers.applied_index);
+  response.set_raftindex(numbers.log_index);
   response.set_raftappliedindex(numbers.applied_index);
   response.set_raftterm(numbers.term);
+  response.set_islearner(numbers.learner);
   if (numbers.leader == 0) {
     response.add_errors(errors::NoLeader().message());
   }
@@ -117,13 +119,7 @@ void MaintenanceService::HashKv(etcdserverpb::HashKVRequest& request,
 
 void MaintenanceService::MoveLeader(etcdserverpb::MoveLeaderRequest& request,
                                     rpc::Responder<etcdserverpb::MoveLeaderResponse> responder) {
-  if (store_.leader() != store_.member_id()) {
-    responder.Fail(errors::NotLeader());
-  } else if (request.targetid() != store_.member_id()) {
-    responder.Fail(errors::BadLeaderTransferee());
-  } else {
-    responder.Finish(etcdserverpb::MoveLeaderResponse());
-  }
+  store_.MoveLeader(request.targetid(), AnswerTo(std::move(responder)));
 }
 
 void MaintenanceService::Snapshot(etcdserverpb::SnapshotRequest& /*request*/,

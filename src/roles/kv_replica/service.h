@@ -21,7 +21,9 @@ inline base::Status CheckLeader(const rpc::CallContext& context, const store::Re
 template <class Response>
 base::Done<Response> AnswerTo(rpc::Responder<Response> responder) {
   return [responder = std::move(responder)](base::Result<Response> result) mutable {
-    responder.Finish(result);
+    // etcd's clients know this text, and that it says nothing of the outcome.
+    const bool unknown = !result.ok() && result.status().code() == base::Code::kOutcomeUnknown;
+    unknown ? responder.Fail(kv::errors::TimedOut()) : responder.Finish(result);
   };
 }
 

@@ -1,0 +1,212 @@
+#include "common/replication/peer_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/log.h"
+#include "common/replication/peer_codec.h"
+#include "common/rpc/channel.h"
+
+namespace matricula::replication {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+size_t SizeOf(const raft::Message& message) {
+  size_t bytes = sizeof(raft::Message);
+  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
+    for (const raft::Entry& entry : append->entries) bytes += entry.Cost();
+  } else if (const auto* chunk = std::get_if<raft::SnapshotChunk>(&message.body)) {
+    bytes += chunk->bytes.size();
+  } else if (const auto* request = std::get_if<raft::ProposeRequest>(&message.body)) {
+    for (const raft::Payload& payload : request->payloads) bytes += payload.size();
+  }
+  return bytes;
+}
+
+rpc::ChannelOptions ChannelOptionsOfPeers() {
+  rpc::ChannelOptions options;
+  options.min_backoff_ms = PeerLink::kMinPauseMs;
+  options.max_backoff_ms = PeerLink::kMaxPauseMs;
+  options.connect_timeout_ms = PeerLink::kMaxPauseMs;
+  return options;
+}
+
+}  // namespace
+
+// One connection's life. gRPC calls it, and it deletes itself when gRPC is done with it.
+class PeerLink::Stream final : public grpc::ClientBidiReactor<peer::Parcel, peer::Hello> {
+ public:
+  Stream(std::shared_ptr<PeerLink> link, peer::Peer::Stub& stub) : link_(std::move(link)) {
+    stub.async()->Exchange(&context_, this);
+  }
+
+  void Start() {
+    StartRead(&hello_);
+    StartCall();
+  }
+  void Write() { StartWrite(&parcel); }
+  void Cancel() { context_.TryCancel(); }
+
+  peer::Parcel parcel;  // being written
+
+ private:
+  void OnWriteDone(bool ok) override { link_->OnWritten(ok); }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    link_->OnHello(hello_);
+    StartRead(&hello_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    const std::unique_ptr<Stream> self(this);
+    link_->OnClosed(status);
+  }
+
+  const std::shared_ptr<PeerLink> link_;
+  grpc::ClientContext context_;
+  peer::Hello hello_;
+};
+
+PeerLink::PeerLink(raft::NodeId peer, std::string address, const PeerLinkOptions& options)
+    : peer_(peer),
+      address_(std::move(address)),
+      options_(options),
+      stub_(peer::Peer::NewStub(rpc::MakeChannel(address_, ChannelOptionsOfPeers()))),
+      random_(std::random_device()()) {}
+
+void PeerLink::Send(raft::Message message) {
+  const size_t bytes = SizeOf(message);
+  bool lost = false;
+  {
+    const base::MutexLock lock(mutex_);
+    if (closed_) return;
+    if (greeted_ && queue_.size() < kMaxQueuedMessages &&
+        queued_bytes_ + bytes <= kMaxQueuedBytes) {
+      queued_bytes_ += bytes;
+      queue_.push_back(std::move(message));
+      if (!writing_) WriteNext();
+      told_lost_ = false;
+      return;
+    }
+    lost = !std::exchange(told_lost_, true);
+  }
+  if (lost) options_.on_unreachable(peer_);
+}
+
+void PeerLink::Tick() {
+  const base::MutexLock lock(mutex_);
+  if (closed_ || stream_ != nullptr || options_.clock->MonotonicNs() < next_try_ns_) return;
+  Connect();
+}
+
+void PeerLink::Connect() {
+  stream_ = new Stream(shared_from_this(), *stub_);  // deletes itself
+  *stream_->parcel.mutable_hello() = options_.self;
+  stream_->parcel.mutable_hello()->set_to_member_id(peer_.value());
+  writing_ = true;
+  stream_->Write();
+  stream_->Start();
+}
+
+// Whatever has come together since goes in one parcel.
+void PeerLink::WriteNext() {
+  if (queue_.empty() || !greeted_) return;
+  stream_->parcel.Clear();
+  size_t bytes = 0;
+  while (!queue_.empty()) {
+    const size_t size = SizeOf(queue_.front());
+    if (bytes > 0 && bytes + size > kMaxParcelBytes) break;
+    bytes += size;
+    *stream_->parcel.add_messages() = EncodeMessage(queue_.front());
+    queue_.pop_front();
+  }
+  queued_bytes_ -= bytes;
+  writing_ = true;
+  stream_->Write();
+}
+
+void PeerLink::OnWritten(bool ok) {
+  const base::MutexLock lock(mutex_);
+  writing_ = false;
+  if (ok && !closed_ && stream_ != nullptr) WriteNext();
+}
+
+std::string PeerLink::Objection(const peer::Hello& hello) const {
+  if (hello.version() != kPeerVersion) {
+    return "it speaks version " + std::to_string(hello.version()) + " of the protocol, not " +
+           std::to_string(kPeerVersion);
+  }
+  if (hello.cluster_id() != options_.self.cluster_id()) return "it belongs to another cluster";
+  if (hello.member_id() != peer_.value()) return "another member answers at this address";
+  const uint64_t disk = options_.disk_of(hello.member_id());
+  if (disk != 0 && disk != hello.disk_id()) {
+    return "its data is not what it was: remove this member and add it anew";
+  }
+  return {};
+}
+
+void PeerLink::OnHello(const peer::Hello& hello) {
+  const std::string objection = Objection(hello);
+  const base::MutexLock lock(mutex_);
+  if (stream_ == nullptr || closed_) return;
+  if (!objection.empty()) {
+    Complain(objection);
+    pause_ms_ = kMaxPauseMs;
+    stream_->Cancel();
+    return;
+  }
+  if (hello.stranger()) {
+    Complain("it does not know this member: was it removed, or not added yet?");
+  } else {
+    complaint_.clear();
+    base::log::Info("peer.connected", {{"peer", peer_.value()}, {"address", address_}});
+  }
+  greeted_ = true;
+  pause_ms_ = kMinPauseMs;
+  if (!writing_) WriteNext();
+}
+
+void PeerLink::OnClosed(const grpc::Status& status) {
+  bool closed = false;
+  {
+    const base::MutexLock lock(mutex_);
+    closed = closed_;
+    if (greeted_ && !closed_) {
+      base::log::Info("peer.disconnected", {{"peer", peer_.value()}, {"address", address_}});
+    }
+    greeted_ = false;
+    queue_.clear();
+    queued_bytes_ = 0;
+  }
+  if (!closed) options_.on_unreachable(peer_);
+  const base::MutexLock lock(mutex_);
+  const bool refused = status.error_code() == grpc::StatusCode::FAILED_PRECONDITION;
+  if (refused) Complain("it refuses this member: " + status.error_message());
+  writing_ = false;
+  const int64_t jittered_ms =
+      pause_ms_ / 2 + static_cast<int64_t>(random_() % static_cast<uint64_t>(pause_ms_));
+  next_try_ns_ = options_.clock->MonotonicNs() + jittered_ms * kNsPerMs;
+  pause_ms_ = refused ? kMaxPauseMs : std::min(2 * pause_ms_, kMaxPauseMs);
+  stream_ = nullptr;  // last: from here on this link may be at its end
+}
+
+// Once for every reason, however often it is tried.
+void PeerLink::Complain(const std::string& reason) {
+  if (reason == complaint_) return;
+  complaint_ = reason;
+  base::log::Warning("peer.refused",
+                     {{"peer", peer_.value()}, {"address", address_}, {"reason", reason}});
+}
+
+void PeerLink::Close() {
+  const base::MutexLock lock(mutex_);
+  closed_ = true;
+  if (stream_ != nullptr) stream_->Cancel();
+}
+
+bool PeerLink::Idle() {
+  const base::MutexLock lock(mutex_);
+  return stream_ == nullptr;
+}
+
+}  // namespace matricula::replication
