@@ -188,6 +188,20 @@ class Cluster(harness.TestCase):
     def member_id_at(self, member, raft_listen):
         return int(next(m[0] for m in self.members_of(member) if raft_listen in m[3]), 16)
 
+    def test_a_backup_of_three_becomes_a_store_of_one(self):
+        members = self.start_three()
+        self.put(members[0], "key", "value")
+        file = members[1].directory + "/backup"
+        etcdctl(members[1].kv_listen, "get", "key")
+        run = etcdctl(members[1].kv_listen, "snapshot", "save", file)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        data = members[1].directory + "/restored"
+        run = harness.ctl("restore", file, "--data", data)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        alone = self.start_server(roles=["kv-replica"], data=data)
+        self.assertEqual(self.get(alone, "key"), "value")
+        self.put(alone, "key", "goes on")
+
     def test_all_roles_in_three_processes(self):
         members = self.start_three(roles=None)
         with members[0].channel() as one, members[1].channel() as two:

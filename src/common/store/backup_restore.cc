@@ -19,6 +19,7 @@ using base::Code;
 using base::Status;
 
 constexpr size_t kReadBytes = 1 << 20;
+constexpr char kLogTable = 'r';  // replication/log_format.h
 
 Status DiskError(const std::string& what) {
   return {Code::kInternal, what + ": " + std::strerror(errno)};
@@ -159,6 +160,15 @@ Status ForgetIdentity(const std::string& directory) {
   const auto batch = (*engine)->NewBatch();
   batch->Delete(kv::kIdentityRow);
   batch->Delete(kv::kAlarmsRow);
+  // The log and the members of the cluster that it was a part of, if it was.
+  batch->Delete(kv::kNoteRow);
+  batch->Delete(kv::kMembersRow);
+  storage::ReadOptions log;
+  log.lower = std::string(1, kLogTable);
+  log.upper = std::string(1, kLogTable + 1);
+  const auto rows = (*engine)->NewIterator(log);
+  for (rows->Seek(log.lower); rows->Valid(); rows->Next()) batch->Delete(rows->key());
+  RETURN_IF_ERROR(rows->status());
   return (*engine)->Write(*batch, storage::Durability::kSynced);
 }
 
