@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -67,7 +68,7 @@ class FaultyEngine final : public storage::Engine {
   base::Status read_error;
   mutable int failing_gets = 0;  // so many of the next
   base::Status write_error;
-  int writes_left = -1;  // until everything fails; -1: for ever
+  std::atomic<int> writes_left = -1;  // until everything fails; -1: for ever
   int writes = 0;
   int syncs = 0;
   size_t largest_batch = 0;
