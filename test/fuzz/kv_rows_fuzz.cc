@@ -77,8 +77,14 @@ void CheckMeta(std::string_view text) {
     ENSURE(ParseAlarms(EncodeAlarms(alarms), same_alarms) && same_alarms.size() == alarms.size(),
            "alarms survive");
   }
-  Identity identity;
-  if (ParseIdentity(text, identity)) ENSURE(EncodeIdentity(identity) == text, "an identity, too");
+  Identity identity, same_identity;
+  if (ParseIdentity(text, identity)) {
+    // The older form, without a disk's id, is written in the newer one.
+    const std::string written = EncodeIdentity(identity);
+    ENSURE(text.size() < written.size() || written == text, "an identity survives");
+    ENSURE(ParseIdentity(written, same_identity) && EncodeIdentity(same_identity) == written,
+           "also one of the older form");
+  }
   int64_t ttl_s = 0, same_ttl_s = 0;
   if (ParseTtl(text, ttl_s)) {
     ENSURE(ParseTtl(EncodeTtl(ttl_s), same_ttl_s) && same_ttl_s == ttl_s, "and a time to live");

@@ -109,7 +109,7 @@ Status ReplicaGroup::TakeUp(storage::Engine& engine) {
   if (lonely && (founding_ || settings_.join)) {
     return {Code::kFailedPrecondition,
             fmt::format("{} holds the data of a store with one member: start it without --peer and "
-                        "add the others to it with `ctl member add`",
+                        "add the others to it with `etcdctl member add`",
                         settings_.data)};
   }
   // Without a log, what the flags say still counts: a crash came between the two.
@@ -156,7 +156,7 @@ Result<peer::JoinAnswer> ReplicaGroup::AskToJoin() const {
       const Status said = rpc::FromGrpc(status);
       if (said.code() == Code::kFailedPrecondition) return said;
       if (said.code() == Code::kNotFound) {
-        refusal = {Code::kFailedPrecondition, said.message() + ": use `ctl member add` first"};
+        refusal = {Code::kFailedPrecondition, said.message() + ": use `etcdctl member add` first"};
       }
     }
     std::this_thread::sleep_for(kJoinPause);
