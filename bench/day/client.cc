@@ -1,6 +1,8 @@
 #include "bench/day/client.h"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -32,7 +34,7 @@ bool Hopeless(grpc::StatusCode code) {
   }
 }
 
-grpc::ChannelArguments ChannelArgumentsFor(int number) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server, int number) {
   grpc::ChannelArguments arguments;
   // Channels with equal arguments would share one connection.
   arguments.SetInt("matricula.channel", number);
@@ -41,7 +43,29 @@ grpc::ChannelArguments ChannelArgumentsFor(int number) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   arguments.SetMaxReceiveMessageSize(-1);
-  return arguments;
+  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Pairs admins with portals in turn until each of the longer list has its turns, and the same
+// again over further channels.
+std::vector<Stubs> MakeStubs(const std::vector<std::string>& admins,
+                             const std::vector<std::string>& portals, int channels) {
+  std::map<std::pair<std::string, int>, std::shared_ptr<grpc::Channel>> made;
+  const auto channel_to = [&made](const std::string& server, int number) {
+    auto& channel = made[{server, number}];
+    if (!channel) channel = MakeChannel(server, number);
+    return channel;
+  };
+  std::vector<Stubs> stubs;
+  for (int number = 0; number < channels; ++number) {
+    for (size_t pair = 0; pair < std::lcm(admins.size(), portals.size()); ++pair) {
+      stubs.push_back({.admin = project::PortalAdministrativo::NewStub(
+                           channel_to(admins[pair % admins.size()], number)),
+                       .portal = project::PortalMatricula::NewStub(
+                           channel_to(portals[pair % portals.size()], number))});
+    }
+  }
+  return stubs;
 }
 
 }  // namespace
@@ -225,14 +249,9 @@ Client::Client(ClientOptions options, const base::Clock& clock)
       heard_ns_(clock.MonotonicNs()),
       tries_by_code_(kGrpcCodes) {
   ENSURE(!options_.servers.empty() && options_.channels_per_server > 0, "a client needs a server");
-  for (int number = 0; number < options_.channels_per_server; ++number) {
-    for (const std::string& server : options_.servers) {
-      auto channel = grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(),
-                                               ChannelArgumentsFor(number));
-      stubs_.push_back({.admin = project::PortalAdministrativo::NewStub(channel),
-                        .portal = project::PortalMatricula::NewStub(channel)});
-    }
-  }
+  stubs_ =
+      MakeStubs(options_.servers, options_.portals.empty() ? options_.servers : options_.portals,
+                options_.channels_per_server);
 }
 
 Client::~Client() {

@@ -21,6 +21,7 @@ namespace matricula::day {
 
 struct ClientOptions {
   std::vector<std::string> servers;  // HOST:PORT; used in turn, the next one after an error
+  std::vector<std::string> portals;  // those of PortalMatricula; empty: `servers` serve it, too
   int in_flight = 256;               // requests under way, those waiting for another try included
   int channels_per_server = 2;
   int64_t call_timeout_ms = 5'000;    // one try
@@ -43,7 +44,7 @@ struct Answer {
   int64_t ended_ns = 0;
 };
 
-// One server's stubs over one channel.
+// The stubs of one admin and one portal server, over one channel each; or of one that is both.
 struct Stubs {
   std::unique_ptr<project::PortalAdministrativo::Stub> admin;
   std::unique_ptr<project::PortalMatricula::Stub> portal;
@@ -133,7 +134,7 @@ class Client {
   Random jitter_;
   int64_t heard_ns_;  // when a server last answered
   grpc::CompletionQueue queue_;
-  std::vector<Stubs> stubs_;  // one server's, then the next one's, and round again
+  std::vector<Stubs> stubs_;  // one pair of servers, then the next one, and round again
   size_t next_stubs_ = 0;
   std::priority_queue<Pause, std::vector<Pause>, std::greater<>> paused_;
   std::unordered_set<internal::Call*> calls_;  // each one is a tag of the queue, or paused

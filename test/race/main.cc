@@ -89,6 +89,9 @@ int Main(int argc, char** argv) {
   app.add_option("--server", flags.client.servers, "HOST:PORT of the portals, all in turn")
       ->delimiter(',')
       ->required();
+  app.add_option("--portal", flags.client.portals,
+                 "HOST:PORT of the enrollment portals, if --server are admin servers alone")
+      ->delimiter(',');
   app.add_option("--seed", flags.race.seed, "of the first race, the next one has the next seed");
   app.add_option("--runs", flags.runs, "how many races")->capture_default_str();
   app.add_flag("--until-eof", flags.until_eof, "race until standard input ends instead");
