@@ -87,8 +87,8 @@ class ApartTest(racing.TestCase):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--races", type=int, default=16)
-    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--races", type=int, default=6)
+    parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options, rest = parser.parse_known_args()
     print("seed %d" % options.seed, flush=True)

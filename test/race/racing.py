@@ -12,6 +12,7 @@ import harness  # noqa: E402
 
 RACE = os.environ.get("MATRICULA_RACE", "")
 DAY = os.environ.get("MATRICULA_DAY", "")
+RUSH = os.environ.get("MATRICULA_RUSH", "")
 
 
 class TestCase(harness.TestCase):
