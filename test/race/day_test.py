@@ -3,6 +3,7 @@
 `matriculad ctl import`, played, audited, checked."""
 import json
 import os
+import sys
 import unittest
 
 import racing
@@ -38,6 +39,11 @@ class DayTest(racing.TestCase):
         self.assertEqual(report["loaded"]["records"], 1500 + 95 + 190 + 190)
         self.assertEqual(report["loaded"]["refused"], {})
         self.assert_consistent(server)
+
+    def test_day_on_three_replicas_whose_leader_is_killed(self):
+        demo = os.path.join(harness.SOURCE, "bench", "day", "demo.py")
+        self.run_program(sys.executable, "-B", demo, "--replicas", "3", "--kill", "--quiet",
+                         "--students", "500", "--classes", "60", "--speed", "600")
 
 
 if __name__ == "__main__":
