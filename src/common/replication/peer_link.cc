@@ -71,7 +71,8 @@ PeerLink::PeerLink(raft::NodeId peer, std::string address, const PeerLinkOptions
     : peer_(peer),
       address_(std::move(address)),
       options_(options),
-      stub_(peer::Peer::NewStub(rpc::MakeChannel(address_, ChannelOptionsOfPeers()))),
+      channel_(rpc::MakeChannel(address_, ChannelOptionsOfPeers())),
+      stub_(peer::Peer::NewStub(channel_)),
       random_(std::random_device()()) {}
 
 void PeerLink::Send(raft::Message message) {
@@ -97,6 +98,13 @@ void PeerLink::Tick() {
   const base::MutexLock lock(mutex_);
   if (closed_ || stream_ != nullptr || options_.clock->MonotonicNs() < next_try_ns_) return;
   Connect();
+}
+
+void PeerLink::Hasten() {
+  const base::MutexLock lock(mutex_);
+  pause_ms_ = kMinPauseMs;
+  next_try_ns_ = 0;
+  if (!greeted_) grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
 }
 
 void PeerLink::Connect() {

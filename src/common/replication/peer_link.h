@@ -46,6 +46,8 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   void Send(raft::Message message) EXCLUDES(mutex_);
   // Connects if it is time to. To be called now and then.
   void Tick() EXCLUDES(mutex_);
+  // Connects soon, whatever pause it is in: the other side was heard of.
+  void Hasten() EXCLUDES(mutex_);
   // Ends the stream soon; nothing is called any more once `Idle`.
   void Close() EXCLUDES(mutex_);
   bool Idle() EXCLUDES(mutex_);
@@ -66,6 +68,7 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   const raft::NodeId peer_;
   const std::string address_;
   const PeerLinkOptions options_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<peer::Peer::Stub> stub_;
 
   base::Mutex mutex_;

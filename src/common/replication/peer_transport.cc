@@ -52,7 +52,10 @@ void PeerTransport::SetPeers(const std::map<uint64_t, std::string>& addresses) {
 
 void PeerTransport::Learn(uint64_t member, const std::string& address) {
   const MutexLock lock(mutex_);
-  if (stopped_ || address.empty() || links_.contains(member)) return;
+  if (stopped_) return;
+  const auto known = links_.find(member);
+  if (known != links_.end()) return known->second->Hasten();
+  if (address.empty()) return;
   learned_.insert(member);
   links_[member] = std::make_shared<PeerLink>(raft::NodeId(member), address, options_);
 }
