@@ -27,7 +27,7 @@ base::Status House::Start() {
 
 base::Status House::OpenStore() {
   if (settings_.HasRole("kv-replica")) {
-    auto replica = KvReplica::Open(settings_, clock_);
+    auto replica = KvReplica::Open(settings_, clock_, loop_.loop());
     RETURN_IF_ERROR(replica.status());
     replica_ = *std::move(replica);
     store_ = &replica_->store();
@@ -35,6 +35,7 @@ base::Status House::OpenStore() {
   }
   store::EtcdStoreOptions options;
   options.endpoints = settings_.kv;
+  options.loop = loop_.loop();
   auto remote = store::EtcdStore::Create(std::move(options), clock_);
   RETURN_IF_ERROR(remote.status());
   remote_store_ = *std::move(remote);
@@ -53,6 +54,7 @@ void House::FurnishPortals() {
       rpc::ServerOptions options;
       options.listen = settings_.listen;
       options.reflection = settings_.reflection;
+      options.loop = loop_.loop();
       portals_ = std::make_unique<rpc::Server>(options);
     }
     Surroundings surroundings = nothing;

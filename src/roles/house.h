@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/domain/domain.h"
+#include "common/rpc/loop.h"
 #include "common/rpc/server.h"
 #include "common/store/store.h"
 #include "roles/campus.h"
@@ -40,6 +41,7 @@ class House {
 
   const Settings& settings_;
   const base::Clock& clock_;
+  rpc::LoopThread loop_;  // of all that speaks gRPC in this process
   std::unique_ptr<KvReplica> replica_;
   std::unique_ptr<store::Store> remote_store_;
   store::Store* store_ = nullptr;

@@ -1,11 +1,14 @@
 #include "common/replication/peer_link.h"
 
+#include <grpcpp/support/async_stream.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "common/base/log.h"
 #include "common/replication/peer_codec.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/tag.h"
 
 namespace matricula::replication {
 namespace {
@@ -34,37 +37,71 @@ rpc::ChannelOptions ChannelOptionsOfPeers() {
 
 }  // namespace
 
-// One connection's life. gRPC calls it, and it deletes itself when gRPC is done with it.
-class PeerLink::Stream final : public grpc::ClientBidiReactor<peer::Parcel, peer::Hello> {
+// One connection's life, from Connect() until gRPC owes it nothing more; it deletes itself then.
+// Its events come on the loop.
+class PeerLink::Stream final {
  public:
-  Stream(std::shared_ptr<PeerLink> link, peer::Peer::Stub& stub) : link_(std::move(link)) {
-    stub.async()->Exchange(&context_, this);
-  }
+  Stream(std::shared_ptr<PeerLink> link, peer::Peer::Stub& stub)
+      : link_(std::move(link)),
+        stream_(stub.PrepareAsyncExchange(&context_, link_->options_.loop->queue())) {}
 
-  void Start() {
-    StartRead(&hello_);
-    StartCall();
-  }
-  void Write() { StartWrite(&parcel); }
+  // Writes the parcel first.
+  void Start() { stream_->StartCall(Of(started_)); }
+  void Write() { stream_->Write(parcel, Of(written_)); }
   void Cancel() { context_.TryCancel(); }
 
   peer::Parcel parcel;  // being written
 
  private:
-  void OnWriteDone(bool ok) override { link_->OnWritten(ok); }
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    link_->OnHello(hello_);
-    StartRead(&hello_);
+  template <class Member>
+  static void* Of(Member& tag) {
+    return static_cast<rpc::Tag*>(&tag);
   }
-  void OnDone(const grpc::Status& status) override {
+
+  void OnStarted(bool ok) {
+    if (!ok) {
+      link_->OnWritten(false);
+      return Finish();
+    }
+    Write();
+    stream_->Read(&hello_, Of(read_));
+  }
+
+  void OnRead(bool ok) {
+    if (!ok) return Finish();
+    link_->OnHello(hello_);
+    stream_->Read(&hello_, Of(read_));
+  }
+
+  void OnWritten(bool ok) {
+    link_->OnWritten(ok);
+    if (finished_) Close();
+  }
+
+  // After the last read: the stream is at its end, whatever became of the writes.
+  void Finish() { stream_->Finish(&status_, Of(finish_)); }
+
+  void OnFinished(bool) {
+    finished_ = true;
+    Close();
+  }
+
+  void Close() {
+    if (!link_->StopWriting()) return;
     const std::unique_ptr<Stream> self(this);
-    link_->OnClosed(status);
+    link_->OnClosed(status_);
   }
 
   const std::shared_ptr<PeerLink> link_;
   grpc::ClientContext context_;
+  const std::unique_ptr<grpc::ClientAsyncReaderWriter<peer::Parcel, peer::Hello>> stream_;
   peer::Hello hello_;
+  grpc::Status status_;
+  bool finished_ = false;
+  rpc::MemberTag<Stream, &Stream::OnStarted> started_{this};
+  rpc::MemberTag<Stream, &Stream::OnWritten> written_{this};
+  rpc::MemberTag<Stream, &Stream::OnRead> read_{this};
+  rpc::MemberTag<Stream, &Stream::OnFinished> finish_{this};
 };
 
 PeerLink::PeerLink(raft::NodeId peer, std::string address, const PeerLinkOptions& options)
@@ -112,7 +149,6 @@ void PeerLink::Connect() {
   *stream_->parcel.mutable_hello() = options_.self;
   stream_->parcel.mutable_hello()->set_to_member_id(peer_.value());
   writing_ = true;
-  stream_->Write();
   stream_->Start();
 }
 
@@ -137,6 +173,15 @@ void PeerLink::OnWritten(bool ok) {
   const base::MutexLock lock(mutex_);
   writing_ = false;
   if (ok && !closed_ && stream_ != nullptr) WriteNext();
+}
+
+bool PeerLink::StopWriting() {
+  const base::MutexLock lock(mutex_);
+  if (greeted_ && !closed_) {
+    base::log::Info("peer.disconnected", {{"peer", peer_.value()}, {"address", address_}});
+  }
+  greeted_ = false;  // with which no write begins
+  return !writing_;
 }
 
 std::string PeerLink::Objection(const peer::Hello& hello) const {
@@ -179,10 +224,6 @@ void PeerLink::OnClosed(const grpc::Status& status) {
   {
     const base::MutexLock lock(mutex_);
     closed = closed_;
-    if (greeted_ && !closed_) {
-      base::log::Info("peer.disconnected", {{"peer", peer_.value()}, {"address", address_}});
-    }
-    greeted_ = false;
     queue_.clear();
     queued_bytes_ = 0;
   }

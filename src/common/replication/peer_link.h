@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/raft/message.h"
+#include "common/rpc/loop.h"
 #include "raft.grpc.pb.h"
 
 namespace matricula::replication {
@@ -23,6 +24,7 @@ inline constexpr size_t kMaxParcelBytes = 2u << 20;
 struct PeerLinkOptions {
   peer::Hello self;  // without to_member_id
   const base::Clock* clock = nullptr;
+  std::shared_ptr<rpc::Loop> loop;
   // Messages to this peer were lost, or may have been.
   std::function<void(raft::NodeId)> on_unreachable;
   // The disk that a member is known to have; 0: unknown.
@@ -61,6 +63,8 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   void WriteNext() REQUIRES(mutex_);
   void OnWritten(bool ok) EXCLUDES(mutex_);
   void OnHello(const peer::Hello& hello) EXCLUDES(mutex_);
+  // Nothing more is written on the stream. False: a write is still under way.
+  bool StopWriting() EXCLUDES(mutex_);
   void OnClosed(const grpc::Status& status) EXCLUDES(mutex_);
   std::string Objection(const peer::Hello& hello) const;
   void Complain(const std::string& reason) REQUIRES(mutex_);

@@ -1,10 +1,13 @@
 #include "common/replication/peer_transport.h"
 
+#include <grpcpp/support/async_unary_call.h>
+
 #include <chrono>
 #include <utility>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/tag.h"
 
 namespace matricula::replication {
 namespace {
@@ -15,16 +18,41 @@ using base::Status;
 
 constexpr std::chrono::milliseconds kClosingPoll{5};
 
-// A call under way, and what gRPC works on meanwhile.
-struct Asking {
-  grpc::ClientContext context;
-  peer::Call call;
-  peer::Answer answer;
-  base::Done<peer::Answer> done;
-  std::shared_ptr<PeerLink> link;
-};
-
 }  // namespace
+
+// A call under way, and what gRPC works on meanwhile. It deletes itself when it has ended.
+class PeerTransport::Asking final : public rpc::Tag {
+ public:
+  Asking(PeerTransport& transport, std::shared_ptr<PeerLink> link, base::Done<peer::Answer> done)
+      : transport_(transport), link_(std::move(link)), done_(std::move(done)) {}
+
+  void Start(const peer::Call& call, int64_t timeout_ms) {
+    rpc::SetDeadline(context_, timeout_ms);
+    reader_ = link_->stub().AsyncAsk(&context_, call, transport_.options_.loop->queue());
+    reader_->Finish(&answer_, &status_, static_cast<rpc::Tag*>(this));
+  }
+
+ private:
+  void Complete(bool) override {
+    const std::unique_ptr<Asking> self(this);
+    if (status_.ok()) {
+      std::move(done_)(std::move(answer_));
+    } else {
+      std::move(done_)(rpc::FromGrpc(status_));
+    }
+    const MutexLock lock(transport_.mutex_);
+    --transport_.asking_;
+    transport_.answered_.NotifyAll();
+  }
+
+  PeerTransport& transport_;
+  const std::shared_ptr<PeerLink> link_;
+  base::Done<peer::Answer> done_;
+  grpc::ClientContext context_;
+  peer::Answer answer_;
+  grpc::Status status_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<peer::Answer>> reader_;
+};
 
 PeerTransport::~PeerTransport() { Stop(); }
 
@@ -91,34 +119,24 @@ void PeerTransport::Ask(uint64_t member, const peer::Call& call, int64_t timeout
     if (!refused) ++asking_;
   }
   if (refused) return std::move(done)(Status(Code::kCancelled, "nothing is known of that member"));
-  auto asking = std::make_shared<Asking>();
-  asking->call = call;
-  asking->done = std::move(done);
-  asking->link = std::move(link);
-  rpc::SetDeadline(asking->context, timeout_ms);
-  asking->link->stub().async()->Ask(&asking->context, &asking->call, &asking->answer,
-                                    [this, asking](const grpc::Status& status) {
-                                      if (status.ok()) {
-                                        std::move(asking->done)(std::move(asking->answer));
-                                      } else {
-                                        std::move(asking->done)(rpc::FromGrpc(status));
-                                      }
-                                      const MutexLock lock(mutex_);
-                                      --asking_;
-                                      answered_.NotifyAll();
-                                    });
+  (new Asking(*this, std::move(link), std::move(done)))->Start(call, timeout_ms);
 }
 
 void PeerTransport::Stop() {
   std::vector<std::shared_ptr<PeerLink>> links;
   {
     const MutexLock lock(mutex_);
-    stopped_ = true;
+    if (std::exchange(stopped_, true)) return;
     links = std::exchange(closing_, {});
     for (auto& [member, link] : links_) links.push_back(std::move(link));
     links_.clear();
   }
   for (const auto& link : links) link->Close();
+  AwaitEnd(links);
+  options_.loop->Flush();
+}
+
+void PeerTransport::AwaitEnd(const std::vector<std::shared_ptr<PeerLink>>& links) {
   const MutexLock lock(mutex_);
   const auto busy = [&] {
     for (const auto& link : links) {

@@ -38,6 +38,9 @@ class PeerTransport final : public Transport {
   void Stop() EXCLUDES(mutex_);
 
  private:
+  class Asking;
+
+  void AwaitEnd(const std::vector<std::shared_ptr<PeerLink>>& links) EXCLUDES(mutex_);
   std::shared_ptr<PeerLink> LinkTo(uint64_t member) EXCLUDES(mutex_);
 
   const PeerLinkOptions options_;

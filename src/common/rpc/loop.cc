@@ -1,18 +1,27 @@
 #include "common/rpc/loop.h"
 
+#include <future>
 #include <utility>
 
 #include <grpc/support/time.h>
+#include <grpcpp/server_builder.h>
+
+#include "common/rpc/library.h"
 
 namespace matricula::rpc {
+namespace {
 
-Loop::Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue) : queue_(std::move(queue)) {}
-
-Loop::~Loop() { Join(); }
-
-void Loop::Start() {
-  thread_ = std::thread([this] { Serve(); });
+// Only a builder makes queues that a server takes; which server is another matter (server.cc).
+std::unique_ptr<grpc::ServerCompletionQueue> MakeQueue() {
+  KeepGrpc();
+  return grpc::ServerBuilder().AddCompletionQueue();
 }
+
+}  // namespace
+
+Loop::Loop() : queue_(MakeQueue()) {}
+
+Loop::~Loop() = default;
 
 void Loop::Run(Continuation task) {
   base::MutexLock lock(mutex_);
@@ -24,14 +33,16 @@ void Loop::Run(Continuation task) {
   alarm_.Set(queue_.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<Tag*>(&tasks_tag_));
 }
 
-void Loop::Quit() {
+void Loop::Flush() {
+  std::promise<void> reached;
+  Run([&reached] { reached.set_value(); });
+  reached.get_future().wait();
+}
+
+void Loop::End() {
   base::MutexLock lock(mutex_);
   over_ = true;
   queue_->Shutdown();
-}
-
-void Loop::Join() {
-  if (thread_.joinable()) thread_.join();
 }
 
 void Loop::Serve() {
@@ -48,6 +59,14 @@ void Loop::RunTasks(bool) {
     tasks.swap(tasks_);
   }
   for (Continuation& task : tasks) std::move(task)();
+}
+
+LoopThread::LoopThread()
+    : loop_(std::make_shared<Loop>()), thread_([loop = loop_.get()] { loop->Serve(); }) {}
+
+LoopThread::~LoopThread() {
+  loop_->End();
+  thread_.join();
 }
 
 }  // namespace matricula::rpc

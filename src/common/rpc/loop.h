@@ -13,37 +13,59 @@
 
 namespace matricula::rpc {
 
-// One completion queue and the one thread that serves it. Every operation's tag is a Tag*.
+// One completion queue and the one thread that serves it. Every operation's tag is a Tag*, and what
+// is called must not block.
+//
+// All servers and clients of a process share one: gRPC has a single epoll set, so that the threads
+// of two queues hand each other's events to and fro.
 class Loop {
  public:
-  explicit Loop(std::unique_ptr<grpc::ServerCompletionQueue> queue);
-  ~Loop();  // joins; Quit must have been called if Start was
+  Loop();
+  ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  // A server's queue does for clients too.
   grpc::ServerCompletionQueue* queue() { return queue_.get(); }
-  void Start();
 
-  // Runs `task` on the thread soon, in the order of the calls. After Quit it is dropped.
+  // Runs `task` on the thread soon, in the order of the calls. After the end it is dropped. Any
+  // thread.
   void Run(Continuation task) EXCLUDES(mutex_);
 
-  // On the thread, or before Start: nobody will start another operation. The thread ends when all
-  // those that are under way have come back.
-  void Quit() EXCLUDES(mutex_);
-  void Join();
+  // Returns when what the thread was doing has ended. Not on the thread, not after the end.
+  void Flush() EXCLUDES(mutex_);
 
  private:
+  friend class LoopThread;
+
   void Serve();
+  // Nobody will start another operation, and those that were under way have come back.
+  void End() EXCLUDES(mutex_);
   void RunTasks(bool ok) EXCLUDES(mutex_);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
-  std::thread thread_;
   base::Mutex mutex_;
   std::vector<Continuation> tasks_ GUARDED_BY(mutex_);
   bool woken_ GUARDED_BY(mutex_) = false;  // the alarm is set and has not come back
   bool over_ GUARDED_BY(mutex_) = false;
   grpc::Alarm alarm_ GUARDED_BY(mutex_);
   MemberTag<Loop, &Loop::RunTasks> tasks_tag_{this};
+};
+
+// Owns a loop's thread, from the construction to the destruction. Others may hold on to the loop
+// for longer: it does nothing then. Whoever starts operations on it must have ended before.
+class LoopThread {
+ public:
+  LoopThread();
+  ~LoopThread();  // not on the thread itself
+  LoopThread(const LoopThread&) = delete;
+  LoopThread& operator=(const LoopThread&) = delete;
+
+  const std::shared_ptr<Loop>& loop() const { return loop_; }
+
+ private:
+  const std::shared_ptr<Loop> loop_;
+  std::thread thread_;
 };
 
 }  // namespace matricula::rpc

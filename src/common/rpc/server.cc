@@ -1,11 +1,13 @@
 #include "common/rpc/server.h"
 
 #include <algorithm>
+#include <future>
 #include <set>
 #include <string>
 #include <utility>
 
 #include <google/protobuf/descriptor.h>
+#include <grpc/grpc.h>
 #include <grpc/support/time.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -19,6 +21,7 @@
 #include "common/rpc/server_core.h"
 #include "common/rpc/server_stream_call.h"
 #include "common/rpc/unary_call.h"
+#include "common/rpc/unknown_method.h"
 
 namespace matricula::rpc {
 namespace {
@@ -59,6 +62,23 @@ base::Status CheckTls(const TlsOptions& tls) {
           "the TLS certificate, its key, or the client authority cannot be used"};
 }
 
+// Gives a server a queue that it has not made. grpc::ServerBuilder knows of none but its own, and a
+// queue can be registered only before the server starts; this, in the guise of a port to be opened,
+// is called in between.
+class QueueRegistrar final : public grpc::ServerCredentials {
+ public:
+  explicit QueueRegistrar(grpc::CompletionQueue* queue) : queue_(queue) {}
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+
+ private:
+  int AddPortToServer(const std::string&, grpc_server* server) override {
+    grpc_server_register_completion_queue(server, queue_->cq(), nullptr);
+    return 1;  // the "port"; 0 would be a failure
+  }
+
+  grpc::CompletionQueue* const queue_;
+};
+
 // A handler that disagrees with the .proto would misread what it gets.
 void CheckMethod(std::string_view name, const google::protobuf::Message* request,
                  const google::protobuf::Message* response, bool client_streaming,
@@ -79,6 +99,7 @@ std::vector<std::string> ServiceNames(
     const std::vector<std::unique_ptr<RegisteredMethod>>& methods) {
   std::set<std::string> names;
   for (const auto& method : methods) {
+    if (method->name().empty()) continue;
     names.insert(method->name().substr(0, method->name().find('/')));
   }
   return {names.begin(), names.end()};
@@ -94,6 +115,9 @@ Server::Server(ServerOptions options)
     reflection_ = std::make_unique<Reflection>();
     reflection_->RegisterOn(*this);
   }
+  auto unknown = std::make_unique<UnknownMethod>();
+  unknown_ = unknown.get();
+  methods_.push_back(std::move(unknown));
 }
 
 Server::~Server() { Stop(0); }
@@ -134,11 +158,8 @@ base::Status Server::Start() {
   health_->SetServing("", true);
   for (const std::string& service : services) health_->SetServing(service, true);
 
-  for (const auto& method : methods_) {
-    const int slots = method->unary() ? kUnarySlots : kStreamSlots;
-    for (int i = 0; i < slots; ++i) method->PostSlot(*core_);
-  }
-  core_->loop().Start();
+  core_->loop().Run([this] { PostSlots(); });
+  core_->loop().Flush();
   listener_->Start([this](int listening, int descriptor) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.listener_fd = listening;
@@ -148,18 +169,34 @@ base::Status Server::Start() {
   return {};
 }
 
+void Server::PostSlots() {
+  for (const auto& method : methods_) {
+    const int slots = method->unary() ? kUnarySlots : kStreamSlots;
+    for (int i = 0; i < slots; ++i) method->PostSlot(*core_);
+  }
+}
+
 base::Status Server::BuildServer() {
   using Builder = grpc::ServerBuilder;
   Builder builder;
   AddArguments(builder);
   builder.RegisterService(&core_->table());
-  core_->SetLoop(builder.AddCompletionQueue());
+  builder.RegisterAsyncGenericService(&unknown_->service());
+  std::shared_ptr<Loop> loop = core_->options().loop;
+  if (loop == nullptr) {
+    own_loop_ = std::make_unique<LoopThread>();
+    loop = own_loop_->loop();
+  }
+  builder.AddListeningPort("the loop", std::make_shared<QueueRegistrar>(loop->queue()));
+  core_->SetLoop(std::move(loop));
+  // gRPC insists on one of its own making. Nothing is ever asked for on it.
+  idle_queue_ = builder.AddCompletionQueue();
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       Builder::experimental_type::ExternalConnectionType::FROM_FD,
       Credentials(core_->options().tls));
   server_ = builder.BuildAndStart();
   if (server_ != nullptr) return {};
-  core_->loop().Quit();
+  DrainIdleQueue();
   return {base::Code::kInternal, "gRPC cannot start a server"};
 }
 
@@ -193,10 +230,24 @@ void Server::Stop(int64_t grace_ms) {
   // Refuses new calls, waits for those under way, and cancels them when the grace is over. The loop
   // runs all the while: gRPC's Shutdown waits for what it has to bring back.
   server_->Shutdown(gpr_time_from_millis(grace_ms, GPR_TIMESPAN));
-  core_->loop().Run([core = core_] { core->BeginClose(); });
-  core_->loop().Join();
+  std::promise<void> ended;
+  std::future<void> end = ended.get_future();
+  core_->loop().Run(
+      [core = core_, ended = std::move(ended)]() mutable { core->BeginClose(std::move(ended)); });
+  end.wait();
+  core_->loop().Flush();
+  own_loop_.reset();
   for (const auto& method : methods_) method->Release();
   server_.reset();
+  DrainIdleQueue();
+}
+
+void Server::DrainIdleQueue() {
+  idle_queue_->Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (idle_queue_->Next(&tag, &ok)) {
+  }
 }
 
 ServerStats Server::Stats() const {

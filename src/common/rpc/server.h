@@ -16,6 +16,7 @@
 namespace grpc {
 class Server;
 class ServerBuilder;
+class ServerCompletionQueue;
 namespace experimental {
 class ExternalConnectionAcceptor;
 }
@@ -25,9 +26,11 @@ namespace matricula::rpc {
 
 class Health;
 class Listener;
+class LoopThread;
 class Reflection;
 class RegisteredMethod;
 class ServerCore;
+class UnknownMethod;
 
 // Counters since the start, and what is there now.
 struct ServerStats {
@@ -40,9 +43,10 @@ struct ServerStats {
   uint64_t open_streams = 0;
 };
 
-// An asynchronous gRPC server on one completion queue and one thread, the fastest arrangement on
-// the small machines that this runs on. Handlers are called on that thread and must not block: they
-// parse, check, hand over to whoever does the work, and return. Answers may come from any thread.
+// An asynchronous gRPC server on one completion queue and one thread, which it may share with
+// others (loop.h): the fastest arrangement on the small machines that this runs on. Handlers are
+// called on that thread and must not block: they parse, check, hand over to whoever does the work,
+// and return. Answers may come from any thread.
 //
 // Life: register all methods, Start, Stop. Methods are named "package.Service/Method"; that their
 // types and kind agree with the .proto is checked when they are registered. Methods of the .proto
@@ -160,14 +164,19 @@ class Server {
   void AddServerStream(const Method& method, StreamHandler handler);
   void AddBidi(const Method& method, BidiHandler handler);
   base::Status BuildServer();
+  void PostSlots();
+  void DrainIdleQueue();
   void AddArguments(grpc::ServerBuilder& builder) const;
 
+  std::unique_ptr<LoopThread> own_loop_;  // if it was given none
   std::shared_ptr<ServerCore> core_;
   std::unique_ptr<Health> health_;
   std::unique_ptr<Reflection> reflection_;
   std::vector<std::unique_ptr<RegisteredMethod>> methods_;
+  UnknownMethod* unknown_ = nullptr;  // one of them
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<grpc::ServerCompletionQueue> idle_queue_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -9,7 +9,7 @@ void ServerCore::SlotCameBack(RegisteredMethod& method, bool with_call) {
   if (with_call) {
     method.PostSlot(*this);
   } else {
-    QuitIfDone();
+    NoteIfEnded();
   }
 }
 
@@ -32,7 +32,7 @@ base::Status ServerCore::EnterStream() {
 void ServerCore::LeaveUnary() {
   unary_calls_.Add(-1);
   ended_calls_.Add(1);
-  QuitIfDone();
+  NoteIfEnded();
 }
 
 void ServerCore::AbandonUnary() {
@@ -43,7 +43,7 @@ void ServerCore::AbandonUnary() {
 void ServerCore::LeaveStream() {
   streams_.Add(-1);
   ended_calls_.Add(1);
-  QuitIfDone();
+  NoteIfEnded();
 }
 
 int64_t ServerCore::StartNs() const {
@@ -69,15 +69,15 @@ void ServerCore::BeginDrain() {
   }
 }
 
-void ServerCore::BeginClose() {
-  closing_ = true;
-  QuitIfDone();
+void ServerCore::BeginClose(std::promise<void> ended) {
+  ended_ = std::move(ended);
+  NoteIfEnded();
 }
 
-void ServerCore::QuitIfDone() {
-  if (!closing_ || posted_slots_ > 0 || unary_calls_.Get() > 0 || streams_.Get() > 0) return;
-  closing_ = false;  // once
-  loop_->Quit();
+void ServerCore::NoteIfEnded() {
+  if (!ended_ || posted_slots_ > 0 || unary_calls_.Get() > 0 || streams_.Get() > 0) return;
+  ended_->set_value();
+  ended_.reset();
 }
 
 void ServerCore::FillStats(ServerStats& stats) const {

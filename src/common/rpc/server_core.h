@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,9 +27,9 @@ class RegisteredMethod {
   const std::string& name() const { return name_; }  // "package.Service/Method"
 
   virtual bool unary() const { return false; }
-  // Posts one slot that waits for a call. On the loop, or before it runs.
+  // Posts one slot that waits for a call. On the loop.
   virtual void PostSlot(ServerCore& core) = 0;
-  // Lets go of the handler and of idle slots. After the loop.
+  // Lets go of the handler and of idle slots. When all has ended.
   virtual void Release() = 0;
 
  private:
@@ -49,10 +50,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   grpc::ServerCompletionQueue* queue() { return loop_->queue(); }  // any thread
   Loop& loop() { return *loop_; }                                  // any thread
 
-  // Before the loop runs.
-  void SetLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue) {
-    loop_.emplace(std::move(queue));
-  }
+  // Before the start.
+  void SetLoop(std::shared_ptr<Loop> loop) { loop_ = std::move(loop); }
 
   // ---- slots: every one posted comes back, with a call or without ----
   void SlotPosted() { ++posted_slots_; }
@@ -82,8 +81,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
 
   // ---- stopping ----
   void BeginDrain();
-  // gRPC's server is shut down: the loop ends when the last slot and call have come back.
-  void BeginClose();
+  // gRPC's server is shut down. `ended` is set when the last slot and call have come back.
+  void BeginClose(std::promise<void> ended);
 
   void FillStats(ServerStats& stats) const;  // any thread
 
@@ -100,14 +99,14 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
     std::atomic<int64_t> value_{0};
   };
 
-  void QuitIfDone();
+  void NoteIfEnded();
 
   const ServerOptions options_;
   MethodTable table_;
-  std::optional<Loop> loop_;
+  std::shared_ptr<Loop> loop_;
 
   bool draining_ = false;
-  bool closing_ = false;
+  std::optional<std::promise<void>> ended_;  // while closing
   int64_t posted_slots_ = 0;
   std::unordered_set<BidiCall*> bidi_calls_;
   Counter unary_calls_;

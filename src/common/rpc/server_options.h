@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,8 @@ class CallObserver {
   virtual void OnCallEnd(std::string_view method, base::Code code, int64_t duration_ns) = 0;
 };
 
+class Loop;
+
 // Limits are what one client, or all of them together, can make the server hold. What is over one
 // is refused with RESOURCE_EXHAUSTED at once; connections over theirs are closed at once.
 struct ServerOptions {
@@ -33,6 +36,9 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:0";
   TlsOptions tls;
   bool reflection = true;
+  // What serves it, and other servers besides; nullptr: a thread of its own. Lives until after
+  // Stop.
+  std::shared_ptr<Loop> loop;
 
   size_t max_receive_bytes = 2 << 20;   // one message of a client
   int max_concurrent_streams = 2048;    // calls of one connection; more wait at the client

@@ -5,10 +5,10 @@ namespace matricula::store {
 EtcdKeepAlive::EtcdKeepAlive(EtcdEngine& engine, const EtcdCallOptions& options, int64_t lease_id,
                              base::Done<etcdserverpb::LeaseKeepAliveResponse> done)
     : EtcdCall(engine, options, std::move(done)),
-      started_([this](bool ok) { OnStarted(ok); }),
-      written_([this](bool ok) { OnWritten(ok); }),
-      read_([this](bool ok) { OnRead(ok); }),
-      finished_([this](bool) { OnFinished(); }) {
+      started_(engine, [this](bool ok) { OnStarted(ok); }),
+      written_(engine, [this](bool ok) { OnWritten(ok); }),
+      read_(engine, [this](bool ok) { OnRead(ok); }),
+      finished_(engine, [this](bool) { OnFinished(); }) {
   request_.set_id(lease_id);
 }
 

@@ -90,7 +90,7 @@ class EtcdUnary final : public EtcdCall<Response> {
       : EtcdCall<Response>(engine, options, std::move(done)),
         prepare_(prepare),
         request_(std::move(request)),
-        answered_([this](bool) { OnAnswer(); }) {}
+        answered_(engine, [this](bool) { OnAnswer(); }) {}
 
  private:
   void Attempt(EtcdEndpoint& endpoint) override {

@@ -14,31 +14,31 @@ constexpr int64_t kMaxDelayMs = 800;
 // for it, and how late a waiting operation notices that its deadline has passed.
 constexpr int64_t kConnectionWatchMs = 200;
 
-// Orders all that was written before an event was armed before all that its handler reads. gRPC's
-// queue does that too, but a thread sanitizer cannot see into gRPC.
-std::atomic<uint64_t> armed_events{0};
-
 base::Status Closing() { return {base::Code::kCancelled, "the store closes"}; }
 
 }  // namespace
 
 void* EtcdEvent::Arm(std::shared_ptr<void> owner) {
+  ENSURE(!std::exchange(armed_, true), "an event is awaited once at a time");
   owner_ = std::move(owner);
-  armed_.store(true, std::memory_order_release);
-  armed_events.fetch_add(1, std::memory_order_release);
-  return this;
+  engine_.NoteArmed();
+  return static_cast<rpc::Tag*>(this);
 }
 
-void EtcdEvent::Run(bool ok) {
-  ENSURE(armed_.exchange(false, std::memory_order_acq_rel), "an event came that nobody awaits");
-  const std::shared_ptr<void> owner = std::move(owner_);
+void EtcdEvent::Complete(bool ok) {
+  EtcdEngine& engine = engine_;
+  engine.NoteReturned();
+  ENSURE(std::exchange(armed_, false), "an event came that nobody awaits");
+  std::shared_ptr<void> owner = std::move(owner_);
   handle_(ok);
+  owner.reset();  // maybe this event's end
+  engine.NoteDone();
 }
 
 EtcdOperation::EtcdOperation(EtcdEngine& engine, int64_t timeout_ms)
     : engine_(engine),
       deadline_ns_(timeout_ms == 0 ? 0 : engine.clock().MonotonicNs() + timeout_ms * 1'000'000),
-      wake_([this](bool) { engine_.Dispatch(shared_from_this()); }) {}
+      wake_(engine, [this](bool) { engine_.Dispatch(shared_from_this()); }) {}
 
 void EtcdOperation::Cancel() {
   {
@@ -120,18 +120,19 @@ int64_t EtcdOperation::NextDelayMs() {
 
 EtcdEngine::EtcdEngine(const std::vector<std::string>& addresses,
                        const rpc::ChannelOptions& channel, size_t max_operations,
-                       const base::Clock& clock)
+                       std::shared_ptr<rpc::Loop> loop, const base::Clock& clock)
     : clock_(clock),
       max_operations_(max_operations),
       server_count_(addresses.size()),
+      own_loop_(loop == nullptr ? std::make_unique<rpc::LoopThread>() : nullptr),
+      loop_(loop == nullptr ? own_loop_->loop() : std::move(loop)),
       endpoints_(addresses, channel),
       watching_connection_(addresses.size(), false),
       random_(std::random_device()()) {
   for (size_t i = 0; i < addresses.size(); ++i) {
     connection_events_.push_back(
-        std::make_unique<EtcdEvent>([this, i](bool) { OnConnectionChange(i); }));
+        std::make_unique<EtcdEvent>(*this, [this, i](bool) { OnConnectionChange(i); }));
   }
-  thread_ = std::thread([this] { Run(); });
 }
 
 EtcdEngine::~EtcdEngine() {
@@ -152,8 +153,26 @@ EtcdEngine::~EtcdEngine() {
       emptied_.Wait(mutex_);
     }
   }
-  queue_.Shutdown();
-  thread_.join();
+  // The loop goes on: what it still does for this engine must have ended.
+  {
+    base::MutexLock lock(armed_mutex_);
+    while (armed_events_ > 0) all_came_.Wait(armed_mutex_);
+  }
+  loop_->Flush();
+}
+
+void EtcdEngine::NoteArmed() {
+  base::MutexLock lock(armed_mutex_);
+  ++armed_events_;
+}
+
+// gRPC's queue orders what was written before an event was armed before what its handler reads. A
+// thread sanitizer cannot see into gRPC; this lock it sees.
+void EtcdEngine::NoteReturned() { base::MutexLock lock(armed_mutex_); }
+
+void EtcdEngine::NoteDone() {
+  base::MutexLock lock(armed_mutex_);
+  if (--armed_events_ == 0) all_came_.NotifyAll();
 }
 
 base::Status EtcdEngine::Start(std::shared_ptr<EtcdOperation> operation) {
@@ -200,7 +219,7 @@ void EtcdEngine::WatchConnections() {
       EtcdEndpoint& endpoint = endpoints_.at(i);
       endpoint.channel->NotifyOnStateChange(endpoint.state,
                                             gpr_time_from_millis(kConnectionWatchMs, GPR_TIMESPAN),
-                                            &queue_, connection_events_[i]->Arm(nullptr));
+                                            queue(), connection_events_[i]->Arm(nullptr));
     }
   }
 }
@@ -267,15 +286,6 @@ void EtcdEngine::Forget(EtcdOperation& operation) {
 int64_t EtcdEngine::Jittered(int64_t ms) {
   base::MutexLock lock(mutex_);
   return ms / 2 + static_cast<int64_t>(random_() % static_cast<uint64_t>(ms + 1));
-}
-
-void EtcdEngine::Run() {
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue_.Next(&tag, &ok)) {
-    (void)armed_events.load(std::memory_order_acquire);
-    static_cast<EtcdEvent*>(tag)->Run(ok);
-  }
 }
 
 }  // namespace matricula::store

@@ -4,38 +4,39 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <random>
-#include <thread>
 #include <unordered_set>
 #include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/rpc/loop.h"
+#include "common/rpc/tag.h"
 #include "common/store/etcd_endpoints.h"
 
 namespace matricula::store {
 
 class EtcdEngine;
 
-// What a completion queue hands back. An armed event keeps its owner alive until it has come.
-class EtcdEvent {
+// What the loop hands back. An armed event keeps its owner and the engine alive until it has come.
+class EtcdEvent final : public rpc::Tag {
  public:
-  explicit EtcdEvent(std::function<void(bool)> handle) : handle_(std::move(handle)) {}
+  EtcdEvent(EtcdEngine& engine, std::function<void(bool)> handle)
+      : engine_(engine), handle_(std::move(handle)) {}
 
   // The tag to give to gRPC; one at a time.
   void* Arm(std::shared_ptr<void> owner);
-  // On the engine's thread.
-  void Run(bool ok);
 
  private:
+  void Complete(bool ok) override;
+
+  EtcdEngine& engine_;
   std::function<void(bool)> handle_;
   std::shared_ptr<void> owner_;
-  // Orders what the arming thread wrote before what the engine's thread reads.
-  std::atomic<bool> armed_{false};
+  bool armed_ = false;
 };
 
 // One thing that the store does for a caller. It is tried on a server that can be reached, and
@@ -96,33 +97,38 @@ class EtcdOperation : public std::enable_shared_from_this<EtcdOperation> {
   bool cancelled_ GUARDED_BY(mutex_) = false;
 };
 
-// One completion queue, one thread, and the operations under way.
+// The operations under way, and the servers they go to. "The engine's thread" is that of its loop.
 class EtcdEngine {
  public:
+  // `loop` may be nullptr: it has one of its own then.
   EtcdEngine(const std::vector<std::string>& addresses, const rpc::ChannelOptions& channel,
-             size_t max_operations, const base::Clock& clock);
-  // Cancels what is under way, waits until all of it has ended, and joins the thread.
+             size_t max_operations, std::shared_ptr<rpc::Loop> loop, const base::Clock& clock);
+  // Cancels what is under way, and waits until all of it has ended.
   ~EtcdEngine();
 
   // Takes the operation on and starts it; ResourceExhausted when there are too many already,
   // Cancelled when the engine is closing.
   base::Status Start(std::shared_ptr<EtcdOperation> operation);
 
-  grpc::CompletionQueue* queue() { return &queue_; }
+  grpc::CompletionQueue* queue() { return loop_->queue(); }
   const base::Clock& clock() const { return clock_; }
   size_t server_count() const { return server_count_; }
   // `ms` give or take a half.
   int64_t Jittered(int64_t ms);
 
  private:
+  friend class EtcdEvent;
   friend class EtcdOperation;
+
+  void NoteArmed();
+  void NoteReturned();
+  void NoteDone();
 
   // Runs the operation on a connected server, now or when there is one.
   void Dispatch(std::shared_ptr<EtcdOperation> operation);
   void Suspect(EtcdEndpoint& endpoint);
   void Forget(EtcdOperation& operation);
 
-  void Run();
   void WatchConnections() REQUIRES(mutex_);
   void OnConnectionChange(size_t index);
   void ReleaseWaiting();
@@ -130,7 +136,12 @@ class EtcdEngine {
   const base::Clock& clock_;
   const size_t max_operations_;
   const size_t server_count_;
-  grpc::CompletionQueue queue_;
+  std::unique_ptr<rpc::LoopThread> own_loop_;
+  const std::shared_ptr<rpc::Loop> loop_;
+
+  base::Mutex armed_mutex_;
+  base::CondVar all_came_;
+  int64_t armed_events_ GUARDED_BY(armed_mutex_) = 0;
 
   base::Mutex mutex_;
   base::CondVar emptied_;
@@ -142,8 +153,6 @@ class EtcdEngine {
   std::vector<bool> watching_connection_ GUARDED_BY(mutex_);
   std::minstd_rand random_ GUARDED_BY(mutex_);
   bool closing_ GUARDED_BY(mutex_) = false;
-
-  std::thread thread_;
 };
 
 }  // namespace matricula::store

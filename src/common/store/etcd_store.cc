@@ -65,7 +65,8 @@ base::Result<std::unique_ptr<EtcdStore>> EtcdStore::Create(EtcdStoreOptions opti
 EtcdStore::EtcdStore(EtcdStoreOptions options, const base::Clock& clock)
     : request_timeout_ms_(options.request_timeout_ms),
       engine_(std::make_unique<EtcdEngine>(options.endpoints, options.channel,
-                                           options.max_in_flight, clock)) {}
+                                           options.max_in_flight, std::move(options.loop), clock)) {
+}
 
 EtcdStore::~EtcdStore() = default;
 

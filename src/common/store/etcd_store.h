@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/loop.h"
 #include "common/store/store.h"
 
 namespace matricula::store {
@@ -22,6 +23,8 @@ struct EtcdStoreOptions {
   int64_t request_timeout_ms = 7'000;
   // Calls under way (watches included); more are refused with ResourceExhausted.
   size_t max_in_flight = 8'192;
+  // What runs it, besides others; nullptr: a thread of its own.
+  std::shared_ptr<rpc::Loop> loop;
 };
 
 // The store behind the network: an asynchronous client of etcd's v3 API.
@@ -33,9 +36,9 @@ struct EtcdStoreOptions {
 // OutOfRange (the revision to go on from is compacted), InvalidArgument, PermissionDenied, or
 // Cancelled (the store closes). A watch tells of its creation once, however often it reconnects.
 //
-// All methods may be called from any thread. Answers and events come on one thread of the store
-// (a refusal may come on the caller's), which must not be blocked. The destructor ends what is
-// under way (writes with OutcomeUnknown) and must not run on the store's own thread.
+// All methods may be called from any thread. Answers and events come on the loop's thread (a
+// refusal may come on the caller's), which must not be blocked. The destructor ends what is
+// under way (writes with OutcomeUnknown) and must not run on that thread.
 class EtcdStore final : public Store {
  public:
   // Does not connect: an unreachable server shows in the calls. InvalidArgument if there are no

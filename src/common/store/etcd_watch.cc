@@ -29,12 +29,12 @@ EtcdWatch::EtcdWatch(EtcdEngine& engine, const etcdserverpb::WatchCreateRequest&
                      WatchSink* sink)
     : EtcdOperation(engine, /*timeout_ms=*/0),
       request_(request),
-      started_([this](bool ok) { OnStarted(ok); }),
-      written_([this](bool ok) { OnWritten(ok); }),
-      read_([this](bool ok) { OnRead(ok); }),
-      finished_([this](bool) { OnFinished(); }),
-      creation_timer_([this](bool expired) { OnCreationTimer(expired); }),
-      kick_([this](bool) { OnKick(); }),
+      started_(engine, [this](bool ok) { OnStarted(ok); }),
+      written_(engine, [this](bool ok) { OnWritten(ok); }),
+      read_(engine, [this](bool ok) { OnRead(ok); }),
+      finished_(engine, [this](bool) { OnFinished(); }),
+      creation_timer_(engine, [this](bool expired) { OnCreationTimer(expired); }),
+      kick_(engine, [this](bool) { OnKick(); }),
       sink_(sink),
       delivering_thread_(std::thread::id()) {
   request_.set_watch_id(0);

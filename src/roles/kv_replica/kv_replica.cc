@@ -28,27 +28,28 @@ Status MakeFolder(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
-                                                   const base::Clock& clock) {
+                                                   const base::Clock& clock,
+                                                   const std::shared_ptr<rpc::Loop>& loop) {
   RETURN_IF_ERROR(MakeFolder(settings.data));
-  std::unique_ptr<KvReplica> replica(new KvReplica(settings));
-  RETURN_IF_ERROR(replica->OpenStore(settings, clock));
+  std::unique_ptr<KvReplica> replica(new KvReplica(settings, loop));
+  RETURN_IF_ERROR(replica->OpenStore(settings, clock, loop));
   RETURN_IF_ERROR(replica->RegisterServices(settings, clock));
   if (replica->group_) RETURN_IF_ERROR(replica->group_->Serve(*replica->store_));
   return replica;
 }
 
-Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock) {
+Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
+                            const std::shared_ptr<rpc::Loop>& loop) {
   auto engine = storage::OpenRocksDbEngine(settings.data, {});
   RETURN_IF_ERROR(engine.status());
   store::ReplicaStore::Options options;
   options.clock = &clock;
   options.quota_bytes = static_cast<uint64_t>(settings.quota_bytes);
   if (!settings.raft_listen.empty()) {
-    auto group = ReplicaGroup::Open(settings, clock, **engine);
+    auto group = ReplicaGroup::Open(settings, clock, **engine, loop);
     RETURN_IF_ERROR(group.status());
     group_ = *std::move(group);
-    options.replication =
-        group_->ForStore([this](bool known) { server_->SetServing("", known); });
+    options.replication = group_->ForStore([this](bool known) { server_->SetServing("", known); });
   }
   auto store = store::ReplicaStore::Open(*std::move(engine), std::move(options));
   RETURN_IF_ERROR(store.status());
@@ -56,10 +57,12 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock) 
   return base::OkStatus();
 }
 
-KvReplica::KvReplica(const Settings& settings) : address_(settings.kv_listen) {
+KvReplica::KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop)
+    : address_(settings.kv_listen) {
   rpc::ServerOptions options;
   options.listen = settings.kv_listen;
   options.reflection = settings.reflection;
+  options.loop = loop;
   options.min_client_ping_interval_ms = kMinClientPingIntervalMs;
   server_ = std::make_unique<rpc::Server>(options);
 }

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
+#include "common/rpc/loop.h"
 #include "common/rpc/server.h"
 #include "common/store/replica_store.h"
 #include "roles/kv_replica/kv_services.h"
@@ -18,9 +19,10 @@ namespace matricula::roles {
 class KvReplica {
  public:
   // Opens the data (made if there is none). FailedPrecondition: another process has it open.
-  // InvalidArgument: a setting makes no sense.
+  // InvalidArgument: a setting makes no sense. `loop` serves it all, until after Stop.
   static base::Result<std::unique_ptr<KvReplica>> Open(const Settings& settings,
-                                                       const base::Clock& clock);
+                                                       const base::Clock& clock,
+                                                       const std::shared_ptr<rpc::Loop>& loop);
   ~KvReplica();
 
   // For the roles in this process; lives as long as this.
@@ -33,8 +35,9 @@ class KvReplica {
   void Stop(std::chrono::milliseconds grace);
 
  private:
-  explicit KvReplica(const Settings& settings);
-  base::Status OpenStore(const Settings& settings, const base::Clock& clock);
+  KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop);
+  base::Status OpenStore(const Settings& settings, const base::Clock& clock,
+                         const std::shared_ptr<rpc::Loop>& loop);
   base::Status RegisterServices(const Settings& settings, const base::Clock& clock);
 
   const std::string address_;

@@ -54,14 +54,19 @@ void OnRemoved() {
 
 Result<std::unique_ptr<ReplicaGroup>> ReplicaGroup::Open(const Settings& settings,
                                                          const base::Clock& clock,
-                                                         storage::Engine& engine) {
-  std::unique_ptr<ReplicaGroup> group(new ReplicaGroup(settings, clock));
+                                                         storage::Engine& engine,
+                                                         std::shared_ptr<rpc::Loop> loop) {
+  std::unique_ptr<ReplicaGroup> group(new ReplicaGroup(settings, clock, std::move(loop)));
   RETURN_IF_ERROR(group->Identify(engine));
   return group;
 }
 
-ReplicaGroup::ReplicaGroup(const Settings& settings, const base::Clock& clock)
-    : settings_(settings), clock_(clock), own_address_(settings.raft_listen) {
+ReplicaGroup::ReplicaGroup(const Settings& settings, const base::Clock& clock,
+                           std::shared_ptr<rpc::Loop> loop)
+    : settings_(settings),
+      clock_(clock),
+      loop_(std::move(loop)),
+      own_address_(settings.raft_listen) {
   const bool named = !settings.name.empty();
   std::vector<Peer> members = {{settings.name, settings.raft_listen}};
   for (const std::string& text : settings.peer) {
@@ -184,6 +189,7 @@ store::ReplicaStore::Replication ReplicaGroup::ForStore(std::function<void(bool)
   replication::PeerLinkOptions links;
   links.self = Self();
   links.clock = &clock_;
+  links.loop = loop_;
   links.on_unreachable = [this](raft::NodeId peer) {
     store_.load()->group()->node().PeerUnreachable(peer);
   };
@@ -218,6 +224,7 @@ Status ReplicaGroup::Serve(store::ReplicaStore& store) {
   options.listen = settings_.raft_listen;
   options.reflection = false;
   options.max_receive_bytes = kMaxReceiveBytes;
+  options.loop = loop_;
   server_ = std::make_unique<rpc::Server>(options);
   replication::PeerService::Options service;
   service.self = Self();

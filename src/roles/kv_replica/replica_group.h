@@ -8,6 +8,7 @@
 #include "common/base/status.h"
 #include "common/replication/peer_service.h"
 #include "common/replication/peer_transport.h"
+#include "common/rpc/loop.h"
 #include "common/rpc/server.h"
 #include "common/storage/engine.h"
 #include "common/store/replica_store.h"
@@ -29,7 +30,8 @@ class ReplicaGroup {
   // nobody has added this member. Unavailable: nobody to ask can be reached.
   static base::Result<std::unique_ptr<ReplicaGroup>> Open(const Settings& settings,
                                                           const base::Clock& clock,
-                                                          storage::Engine& engine);
+                                                          storage::Engine& engine,
+                                                          std::shared_ptr<rpc::Loop> loop);
   ~ReplicaGroup();
 
   // What the store needs of it.
@@ -42,7 +44,7 @@ class ReplicaGroup {
   const etcdserverpb::Member& introduction() const { return introduction_; }
 
  private:
-  ReplicaGroup(const Settings& settings, const base::Clock& clock);
+  ReplicaGroup(const Settings& settings, const base::Clock& clock, std::shared_ptr<rpc::Loop> loop);
 
   base::Status Identify(storage::Engine& engine);
   base::Status TakeUp(storage::Engine& engine);
@@ -54,6 +56,7 @@ class ReplicaGroup {
 
   const Settings& settings_;
   const base::Clock& clock_;
+  const std::shared_ptr<rpc::Loop> loop_;
   std::string own_key_;      // what this member's id is made of in a new cluster
   std::string own_address_;  // where the others reach it
   etcdserverpb::Member introduction_;
