@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <random>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,16 +9,18 @@
 namespace matricula::roles {
 namespace {
 
-// Two processes with one name would throw each other off the broker for ever, so chance decides.
-std::string DrawName() {
-  std::random_device device;
-  return fmt::format("matricula-{:08x}{:08x}", device(), device());
-}
-
-std::string OperatorsName() {
+std::string HostName() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
-  return fmt::format("{}:{}", host, getpid());
+  return host;
+}
+
+// The same after a restart, and of one process at a time: nobody else can listen there.
+std::string NameOnBroker(const Settings& settings) {
+  const bool replica_alone =
+      settings.HasRole("kv-replica") && !settings.HasRole("admin") && !settings.HasRole("portal");
+  return fmt::format("matriculad-{}-{}", HostName(),
+                     replica_alone ? settings.kv_listen : settings.listen);
 }
 
 }  // namespace
@@ -29,9 +30,10 @@ Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store&
       clock_(clock),
       store_(store),
       on_(settings.mqtt != "off"),
-      name_(DrawName()),
+      name_(NameOnBroker(settings)),
+      outage_(std::make_shared<mqtt::Outage>()),
       timer_(clock),
-      mandate_(store, clock, OperatorsName()) {}
+      mandate_(store, clock, name_) {}
 
 Campus::~Campus() {
   ingest_.reset();
@@ -47,6 +49,7 @@ mqtt::ClientOptions Campus::ClientOptionsFor(const std::string& part) const {
   options.certificate_file = settings_.mqtt_certificate;
   options.private_key_file = settings_.mqtt_key;
   options.seed = std::hash<std::string>()(options.client_id);
+  options.outage = outage_;
   return options;
 }
 
@@ -75,6 +78,14 @@ void Campus::Start(domain::Domain* domain) {
     ingest_ = std::make_unique<sync::Ingest>(store_, *domain, clock_, std::move(options));
     ingest_->Start();
   }
+}
+
+CampusStats Campus::Stats() const {
+  CampusStats stats;
+  if (cache_) stats.cache = cache_->Stats();
+  if (relay_) stats.relay = relay_->Stats();
+  if (ingest_) stats.ingest = ingest_->Stats();
+  return stats;
 }
 
 }  // namespace matricula::roles

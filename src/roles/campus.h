@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/clock.h"
@@ -14,6 +15,13 @@
 #include "roles/settings.h"
 
 namespace matricula::roles {
+
+// What the parts that this process has of the campus bus have counted.
+struct CampusStats {
+  std::optional<sync::CacheStats> cache;
+  std::optional<sync::RelayStats> relay;
+  std::optional<sync::IngestStats> ingest;
+};
 
 // This process's place on the campus bus: it may relay changes, keeps its cache by them, and takes
 // what strangers ask for. Without a broker (--mqtt off) it does nothing.
@@ -29,6 +37,8 @@ class Campus {
   void Start(domain::Domain* domain);
   // To be called before the domain is closed.
   void StopIngest() { ingest_.reset(); }
+  // From any thread, between Start and StopIngest.
+  CampusStats Stats() const;
 
  private:
   mqtt::ClientOptions ClientOptionsFor(const std::string& part) const;
@@ -37,7 +47,8 @@ class Campus {
   const base::Clock& clock_;
   store::Store& store_;
   const bool on_;
-  const std::string name_;  // of this process on the broker; drawn at random
+  const std::string name_;  // of this process on the broker
+  const std::shared_ptr<mqtt::Outage> outage_;
   domain::ThreadTimer timer_;
   std::unique_ptr<sync::CachedStore> cache_;
   sync::LeaseMandate mandate_;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,10 @@ using base::Status;
 constexpr int kHousekeepingMs = 1'000;
 // From the TCP connection to the last subscription.
 constexpr int64_t kHandshakeTimeoutMs = 5'000;
+
+// So many sessions on end that each lasted less than that look like another client of our name.
+constexpr int64_t kShortSessionMs = 2'000;
+constexpr int kShortSessionsSuspected = 3;
 
 // Lets another thread end a poll().
 class Waker {
@@ -55,7 +60,13 @@ class Waker {
 class Client::Impl final : private Listener {
  public:
   Impl(ClientOptions options, const base::Clock& clock, Listener& listener)
-      : options_(std::move(options)), clock_(clock), listener_(listener), chance_(options_.seed) {}
+      : options_(std::move(options)),
+        client_id_(options_.client_id),
+        outage_(options_.outage ? options_.outage : std::make_shared<Outage>()),
+        clock_(clock),
+        listener_(listener),
+        chance_(options_.seed),
+        resume_(options_.resume_at_start) {}
 
   ~Impl() override {
     {
@@ -72,18 +83,27 @@ class Client::Impl final : private Listener {
 
   base::Result<uint64_t> Publish(Message message) {
     const base::MutexLock lock(mutex_);
-    if (!connected_) return Status(Code::kUnavailable, "not connected to the broker");
+    if (!stats_.connected) {
+      ++stats_.refused;
+      return Status(Code::kUnavailable, "not connected to the broker");
+    }
     if (message.payload.size() > kMaxPayloadBytes || message.topic.size() > kMaxTopicBytes) {
       return Status(Code::kInvalidArgument, "the message is too long");
     }
-    if (unacknowledged_ >= kMaxUnacknowledged) {
+    if (stats_.unacknowledged >= kMaxUnacknowledged) {
+      ++stats_.refused;
       return Status(Code::kResourceExhausted, "too many messages are on their way");
     }
-    ++unacknowledged_;
+    ++stats_.unacknowledged;
     const uint64_t ticket = ++last_ticket_;
     if (outbox_.empty()) waker_.Wake();
     outbox_.emplace_back(ticket, std::move(message));
     return ticket;
+  }
+
+  ClientStats Stats() const {
+    const base::MutexLock lock(mutex_);
+    return stats_;
   }
 
  private:
@@ -92,20 +112,34 @@ class Client::Impl final : private Listener {
   void OnConnected() override {
     {
       const base::MutexLock lock(mutex_);
-      connected_ = true;
+      stats_.connected = true;
+      ++stats_.connects;
     }
     backoff_ms_ = options_.min_backoff_ms;
-    complained_ = false;
+    const std::string broker = options_.broker.ToString();
+    std::exchange(away_, false) ? outage_->End(broker) : outage_->Connected(broker);
     resume_ = true;
-    base::log::Info("mqtt.connected", {{"broker", options_.broker.ToString()}});
     listener_.OnConnected();
   }
   void OnDisconnected(const Status& why) override { listener_.OnDisconnected(why); }
-  void OnMessage(Message message) override { listener_.OnMessage(std::move(message)); }
+  void OnMessage(Message message) override {
+    {
+      const bool too_long =
+          message.topic.size() > kMaxTopicBytes || message.payload.size() > kMaxPayloadBytes;
+      const base::MutexLock lock(mutex_);
+      ++stats_.received;
+      if (too_long) {
+        ++stats_.too_long;
+        return;
+      }
+    }
+    listener_.OnMessage(std::move(message));
+  }
   void OnPublished(uint64_t ticket) override {
     {
       const base::MutexLock lock(mutex_);
-      --unacknowledged_;
+      --stats_.unacknowledged;
+      ++stats_.published;
     }
     listener_.OnPublished(ticket);
   }
@@ -117,25 +151,45 @@ class Client::Impl final : private Listener {
     while (!stopping()) {
       const Status end = RunSession();
       if (stopping()) break;
-      Complain(end);
+      if (!std::exchange(away_, true)) {
+        outage_->Begin(options_.broker.ToString(), end.message());
+      }
       WaitBackoff();
     }
+    if (away_) outage_->Leave();
   }
 
   // Until the session ends; the status says why.
   Status RunSession() {
     Session session(options_, *this, resume_);
-    RETURN_IF_ERROR(session.Connect());
+    if (auto status = session.Connect(); !status.ok()) {
+      short_sessions_ = 0;  // it is the broker that comes and goes
+      return status;
+    }
+    const int64_t began_ms = clock_.MonotonicMs();
     const Status end = ServeUntilEnd(session);
     const bool was_ready = session.ready();
     {
       const base::MutexLock lock(mutex_);
-      connected_ = false;
+      stats_.connected = false;
       outbox_.clear();
-      unacknowledged_ = 0;
+      stats_.unacknowledged = 0;
     }
     if (was_ready) OnDisconnected(end);
+    const bool short_lived = was_ready && clock_.MonotonicMs() - began_ms < kShortSessionMs;
+    short_sessions_ = short_lived ? short_sessions_ + 1 : 0;
+    if (session.taken_over() || short_sessions_ >= kShortSessionsSuspected) TakeAnotherName();
     return end;
+  }
+
+  // Two clients with one name would throw each other out for ever. Some brokers say so, mosquitto
+  // 2.0.11 just closes the connection.
+  void TakeAnotherName() {
+    if (stopping()) return;
+    short_sessions_ = 0;
+    std::random_device device;
+    options_.client_id = fmt::format("{}-{:08x}", client_id_, device());
+    base::log::Warning("mqtt.name_taken", {{"name", client_id_}, {"now", options_.client_id}});
   }
 
   Status ServeUntilEnd(Session& session) {
@@ -172,15 +226,6 @@ class Client::Impl final : private Listener {
     return base::OkStatus();
   }
 
-  // Once per outage: a broker that is away is an ordinary state.
-  void Complain(const Status& why) {
-    if (complained_) return;
-    complained_ = true;
-    base::log::Warning("mqtt.unavailable", {{"broker", options_.broker.ToString()},
-                                            {"reason", why.message()},
-                                            {"effect", "none on enrollment; retrying quietly"}});
-  }
-
   void WaitBackoff() {
     // Between half and the whole of it, so that servers do not come back in step.
     const int64_t half_ms = backoff_ms_ / 2;
@@ -197,21 +242,23 @@ class Client::Impl final : private Listener {
     return stopping_;
   }
 
-  const ClientOptions options_;
+  ClientOptions options_;  // the thread's own once it runs
+  const std::string client_id_;
+  const std::shared_ptr<Outage> outage_;
   const base::Clock& clock_;
   Listener& listener_;
 
   // The thread's own.
   std::mt19937_64 chance_;
   int64_t backoff_ms_ = 0;
-  bool complained_ = false;
-  bool resume_ = false;
+  int short_sessions_ = 0;  // on end
+  bool away_ = false;       // the outage has been told of it
+  bool resume_;
 
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   bool stopping_ GUARDED_BY(mutex_) = false;
-  bool connected_ GUARDED_BY(mutex_) = false;
-  std::deque<std::pair<uint64_t, Message>> outbox_ GUARDED_BY(mutex_);
-  size_t unacknowledged_ GUARDED_BY(mutex_) = 0;  // outbox_ included
+  std::deque<std::pair<uint64_t, Message>> outbox_ GUARDED_BY(mutex_);  // of the unacknowledged
+  ClientStats stats_ GUARDED_BY(mutex_);
   uint64_t last_ticket_ GUARDED_BY(mutex_) = 0;
 
   Waker waker_;
@@ -224,6 +271,8 @@ Client::Client(ClientOptions options, const base::Clock& clock, Listener& listen
 Client::~Client() = default;
 
 void Client::Start() { impl_->Start(); }
+
+ClientStats Client::Stats() const { return impl_->Stats(); }
 
 base::Result<uint64_t> Client::Publish(Message message) {
   return impl_->Publish(std::move(message));

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "common/base/ensure.h"
-#include "common/base/log.h"
 #include "common/mqtt/tcp_probe.h"
 
 namespace matricula::mqtt {
@@ -18,8 +17,6 @@ using base::Code;
 using base::Status;
 
 constexpr int kConnectTimeoutMs = 3'000;
-// How long the broker keeps what arrives while we are away.
-constexpr uint32_t kSessionExpiryS = 3'600;
 constexpr int kQosAtLeastOnce = 1;
 
 // libmosquitto wants to be initialised once per process.
@@ -37,9 +34,7 @@ Status FromMosquitto(int result, std::string_view doing) {
 class Properties {
  public:
   ~Properties() { mosquitto_property_free_all(&list_); }
-  void AddSessionExpiry(uint32_t seconds) {
-    mosquitto_property_add_int32(&list_, MQTT_PROP_SESSION_EXPIRY_INTERVAL, seconds);
-  }
+  void AddNumber(int name, uint32_t number) { mosquitto_property_add_int32(&list_, name, number); }
   void AddUser(const std::string& name, const std::string& value) {
     mosquitto_property_add_string_pair(&list_, MQTT_PROP_USER_PROPERTY, name.c_str(),
                                        value.c_str());
@@ -88,6 +83,7 @@ Status Session::Configure() {
   mosquitto_publish_v5_callback_set(mosquitto_, &Session::OnPuback);
   mosquitto_message_v5_callback_set(mosquitto_, &Session::OnMessage);
   mosquitto_disconnect_v5_callback_set(mosquitto_, &Session::OnDisconnect);
+  mosquitto_log_callback_set(mosquitto_, &Session::OnLog);
   const BrokerUrl& broker = options_.broker;
   if (!broker.user.empty()) {
     mosquitto_username_pw_set(mosquitto_, broker.user.c_str(), broker.password.c_str());
@@ -109,10 +105,12 @@ Status Session::Connect() {
   const BrokerUrl& broker = options_.broker;
   RETURN_IF_ERROR(ProbeTcp(broker.host, broker.port, kConnectTimeoutMs));
   Properties properties;
-  properties.AddSessionExpiry(kSessionExpiryS);
-  return FromMosquitto(mosquitto_connect_bind_v5(mosquitto_, broker.host.c_str(), broker.port,
-                                                 options_.keepalive_s, nullptr, properties.get()),
-                       "connect");
+  properties.AddNumber(MQTT_PROP_SESSION_EXPIRY_INTERVAL, options_.session_expiry_s);
+  properties.AddNumber(MQTT_PROP_MAXIMUM_PACKET_SIZE, kMaxPacketBytes);
+  return Explained(
+      FromMosquitto(mosquitto_connect_bind_v5(mosquitto_, broker.host.c_str(), broker.port,
+                                              options_.keepalive_s, nullptr, properties.get()),
+                    "connect"));
 }
 
 int Session::descriptor() const { return mosquitto_socket(mosquitto_); }
@@ -125,8 +123,13 @@ Status Session::Serve(bool readable, bool writable) {
   if (readable) result = mosquitto_loop_read(mosquitto_, kPacketsAtOnce);
   if (result == MOSQ_ERR_SUCCESS && writable) result = mosquitto_loop_write(mosquitto_, 1);
   if (result == MOSQ_ERR_SUCCESS) result = mosquitto_loop_misc(mosquitto_);
-  if (!failure_.ok()) return failure_;
-  return FromMosquitto(result, "connection");
+  if (!failure_.ok()) return Explained(failure_);
+  return Explained(FromMosquitto(result, "connection"));
+}
+
+Status Session::Explained(const Status& status) const {
+  if (status.ok() || complaint_.empty()) return status;
+  return {status.code(), fmt::format("{} ({})", status.message(), complaint_)};
 }
 
 Status Session::Publish(uint64_t ticket, const Message& message) {
@@ -143,7 +146,11 @@ Status Session::Publish(uint64_t ticket, const Message& message) {
 }
 
 void Session::Disconnect() {
-  if (ready_) mosquitto_disconnect_v5(mosquitto_, MQTT_RC_NORMAL_DISCONNECTION, nullptr);
+  if (!ready_) return;
+  Properties properties;
+  properties.AddNumber(MQTT_PROP_SESSION_EXPIRY_INTERVAL, 0);
+  mosquitto_disconnect_v5(mosquitto_, MQTT_RC_NORMAL_DISCONNECTION, properties.get());
+  mosquitto_loop_write(mosquitto_, 1);
 }
 
 void Session::Fail(std::string reason) {
@@ -211,11 +218,6 @@ void Session::OnMessage(mosquitto*, void* self, const mosquitto_message* incomin
   auto& session = *static_cast<Session*>(self);
   Message message;
   message.topic = incoming->topic;
-  if (message.topic.size() > kMaxTopicBytes ||
-      incoming->payloadlen > static_cast<int>(kMaxPayloadBytes)) {
-    base::log::Debug("mqtt.message_too_long", {{"bytes", incoming->payloadlen}});
-    return;
-  }
   if (incoming->payloadlen > 0) {
     message.payload.assign(static_cast<const char*>(incoming->payload), incoming->payloadlen);
   }
@@ -225,9 +227,16 @@ void Session::OnMessage(mosquitto*, void* self, const mosquitto_message* incomin
 }
 
 void Session::OnDisconnect(mosquitto*, void* self, int reason, const mqtt5__property*) {
-  static_cast<Session*>(self)->Fail(
-      reason == 0 ? "disconnected"
-                  : fmt::format("connection lost: {}", mosquitto_strerror(reason)));
+  auto& session = *static_cast<Session*>(self);
+  session.taken_over_ = reason == MQTT_RC_SESSION_TAKEN_OVER;
+  // From 0x80 on it is the broker that says so (§2.4), below it is libmosquitto.
+  const char* why =
+      reason >= MQTT_RC_UNSPECIFIED ? mosquitto_reason_string(reason) : mosquitto_strerror(reason);
+  session.Fail(reason == 0 ? "disconnected" : fmt::format("connection lost: {}", why));
+}
+
+void Session::OnLog(mosquitto*, void* self, int level, const char* text) {
+  if (level == MOSQ_LOG_ERR) static_cast<Session*>(self)->complaint_ = text;
 }
 
 }  // namespace matricula::mqtt

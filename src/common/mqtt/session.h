@@ -32,8 +32,11 @@ class Session {
   // the end of the session.
   base::Status Serve(bool readable, bool writable);
   bool ready() const { return ready_; }
+  // It ended because somebody else connected under the same client id.
+  bool taken_over() const { return taken_over_; }
 
   base::Status Publish(uint64_t ticket, const Message& message);
+  // Tells the broker that we do not come back: it forgets what it keeps for us.
   void Disconnect();
 
  private:
@@ -44,8 +47,10 @@ class Session {
   static void OnMessage(mosquitto*, void* self, const mosquitto_message* message,
                         const mqtt5__property* properties);
   static void OnDisconnect(mosquitto*, void* self, int reason, const mqtt5__property*);
+  static void OnLog(mosquitto*, void* self, int level, const char* text);
 
   base::Status Configure();
+  base::Status Explained(const base::Status& status) const;  // with what libmosquitto said
   void Subscribe();
   void BecomeReadyIfSubscribed();
   void Fail(std::string reason);
@@ -54,6 +59,8 @@ class Session {
   Listener& listener_;
   mosquitto* mosquitto_;
   bool ready_ = false;
+  bool taken_over_ = false;
+  std::string complaint_;  // the last that libmosquitto itself had to say, such as OpenSSL's errors
   size_t subscriptions_granted_ = 0;
   base::Status failure_;                       // why the session is over, once it is
   std::unordered_map<int, uint64_t> tickets_;  // by message id, until acknowledged

@@ -69,13 +69,20 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     mqtt::ClientOptions options = options_.mqtt;
     options.subscriptions = {"portal/admin/#", "portal/mat/#"};
     mqtt::Listener& listener = *this;
-    client_ = std::make_unique<mqtt::Client>(std::move(options), clock_, listener);
-    client_->Start();
+    auto client = std::make_unique<mqtt::Client>(std::move(options), clock_, listener);
+    client->Start();
+    const base::MutexLock lock(mutex_);
+    client_ = std::move(client);
   }
 
   // Ends the threads that call us; what waits is answered by the store's refusal.
   void Stop() {
-    client_.reset();
+    std::unique_ptr<mqtt::Client> client;
+    {
+      const base::MutexLock lock(mutex_);
+      client = std::move(client_);
+    }
+    client.reset();
     std::unique_ptr<store::Watch> watch;
     std::vector<Read> waiting;
     {
@@ -105,6 +112,8 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     CacheStats stats = stats_;
     stats.keys = cache_.size();
     stats.bytes = cache_.bytes();
+    stats.evictions = cache_.evictions();
+    if (client_) stats.bus = client_->Stats();
     return stats;
   }
 
@@ -420,7 +429,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   int64_t catch_up_to_ GUARDED_BY(mutex_) = 0;
   std::unique_ptr<store::Watch> watch_ GUARDED_BY(mutex_);
 
-  std::unique_ptr<mqtt::Client> client_;
+  std::unique_ptr<mqtt::Client> client_ GUARDED_BY(mutex_);
 };
 
 CachedStore::CachedStore(store::Store& store, domain::Timer& timer, const base::Clock& clock,

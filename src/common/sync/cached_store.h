@@ -17,8 +17,10 @@ struct CacheStats {
   uint64_t fallbacks = 0;  // in memory, but the bus was late or away
   uint64_t barriers = 0;   // questions to the store for the last change
   uint64_t gaps = 0;       // holes in what the bus told, each mended by a watch
+  uint64_t evictions = 0;  // records that left for want of room
   uint64_t keys = 0;
   uint64_t bytes = 0;
+  mqtt::ClientStats bus;
 };
 
 // A store elsewhere, with its records (aluno/…, professor/…, disciplina/…) kept in this process and

@@ -13,87 +13,20 @@
 #include "common/domain/keys.h"
 #include "common/sync/await.h"
 #include "common/sync/bus_event.h"
+#include "common/sync/foreign_event.h"
+#include "common/sync/rate_limit.h"
 #include "common/sync/relay_keys.h"
 
 namespace matricula::sync {
 namespace {
 
-using base::Result;
 using base::Status;
-using domain::Answer;
 
-constexpr int64_t kReportIntervalMs = 60'000;
 // Between questions to a store that does not answer.
 constexpr int64_t kStorePauseMs = 500;
-
-// A bucket of permissions that fills at a steady rate.
-class RateLimit {
- public:
-  RateLimit(int64_t per_second, int64_t burst)
-      : per_second_(per_second), burst_(burst), left_(static_cast<double>(burst)) {}
-
-  bool Take(int64_t now_ms) {
-    if (last_ms_ != 0) {
-      left_ += static_cast<double>(now_ms - last_ms_) * static_cast<double>(per_second_) / 1000.0;
-      left_ = std::min(left_, static_cast<double>(burst_));
-    }
-    last_ms_ = now_ms;
-    if (left_ < 1.0) return false;
-    left_ -= 1.0;
-    return true;
-  }
-
- private:
-  const int64_t per_second_;
-  const int64_t burst_;
-  double left_;
-  int64_t last_ms_ = 0;
-};
-
-void Apply(domain::Domain& domain, const AlunoEvent& event, Answer done) {
-  auto& cadastro = domain.cadastro();
-  switch (event.action) {
-    case Action::kCreate:
-      return cadastro.NovoAluno(event.record, "", std::move(done));
-    case Action::kUpdate:
-      return cadastro.EditaAluno(event.record, "", std::move(done));
-    case Action::kDelete:
-      return cadastro.RemoveAluno(event.record.matricula(), "", std::move(done));
-  }
-}
-
-void Apply(domain::Domain& domain, const ProfessorEvent& event, Answer done) {
-  auto& cadastro = domain.cadastro();
-  switch (event.action) {
-    case Action::kCreate:
-      return cadastro.NovoProfessor(event.record, "", std::move(done));
-    case Action::kUpdate:
-      return cadastro.EditaProfessor(event.record, "", std::move(done));
-    case Action::kDelete:
-      return cadastro.RemoveProfessor(event.record.siape(), "", std::move(done));
-  }
-}
-
-void Apply(domain::Domain& domain, const DisciplinaEvent& event, Answer done) {
-  auto& cadastro = domain.cadastro();
-  switch (event.action) {
-    case Action::kCreate:
-      return cadastro.NovaDisciplina(event.record, "", std::move(done));
-    case Action::kUpdate:
-      return cadastro.EditaDisciplina(event.record, "", std::move(done));
-    case Action::kDelete:
-      return cadastro.RemoveDisciplina(event.record.sigla(), "", std::move(done));
-  }
-}
-
-void Apply(domain::Domain& domain, const MatriculaEvent& event, Answer done) {
-  if (event.who == MatriculaEvent::Who::kAluno) {
-    return event.added ? domain.turmas().AdicionaAluno(event.par, "", std::move(done))
-                       : domain.turmas().RemoveAluno(event.par, "", std::move(done));
-  }
-  return event.added ? domain.docentes().AdicionaProfessor(event.par, "", std::move(done))
-                     : domain.docentes().RemoveProfessor(event.par, "", std::move(done));
-}
+// How long what waits is still decided when the process stops.
+constexpr int64_t kDrainMs = 2'000;
+constexpr size_t kLongestTopicLogged = 100;
 
 }  // namespace
 
@@ -104,7 +37,7 @@ class Ingest::Impl final : private mqtt::Listener {
         domain_(domain),
         clock_(clock),
         options_(std::move(options)),
-        limit_(options_.messages_per_second, static_cast<int64_t>(options_.max_waiting)) {}
+        limit_(options_.messages_per_second, options_.burst) {}
 
   ~Impl() override {
     {
@@ -121,35 +54,35 @@ class Ingest::Impl final : private mqtt::Listener {
 
   IngestStats Stats() const {
     const base::MutexLock lock(mutex_);
-    return stats_;
+    IngestStats stats = stats_;
+    stats.waiting = waiting_.size();
+    if (client_) stats.bus = client_->Stats();
+    return stats;
   }
 
  private:
-  static Options WithSubscription(Options options) {
-    options.mqtt.subscriptions = {
-        fmt::format("$share/matricula-{:x}/portal/#", options.cluster_id)};
-    return options;
-  }
+  // ---- told by the bus, on its thread ----
 
   void OnConnected() override {}
   void OnDisconnected(const Status&) override {}
   void OnPublished(uint64_t) override {}
   void OnMessage(mqtt::Message message) override {
-    if (IsOurRelays(message)) return;
+    const auto& properties = message.user_properties;
+    const auto cluster = std::find_if(properties.begin(), properties.end(), [](const auto& item) {
+      return item.first == kClusterProperty;
+    });
+    if (cluster != properties.end() && cluster->second == cluster_) return;  // our own relay's
     const base::MutexLock lock(mutex_);
-    if (waiting_.size() >= options_.max_waiting || !limit_.Take(clock_.MonotonicMs())) {
-      ++stats_.over_limit;
-      return;
+    if (cluster != properties.end()) {
+      Count(&IngestStats::other_cluster, message.topic, "told by another matriculad");
+    } else if (message.payload.size() > kMaxPayloadBytes) {
+      Count(&IngestStats::malformed, message.topic, "the message is too long");
+    } else if (waiting_.size() >= options_.max_waiting) {
+      Count(&IngestStats::over_limit, message.topic, "too many messages wait");
+    } else {
+      waiting_.push_back(std::move(message));
+      changed_.NotifyAll();
     }
-    waiting_.push_back(std::move(message));
-    changed_.NotifyAll();
-  }
-
-  bool IsOurRelays(const mqtt::Message& message) const {
-    return std::any_of(message.user_properties.begin(), message.user_properties.end(),
-                       [&](const auto& property) {
-                         return property.first == kClusterProperty && property.second == cluster_;
-                       });
   }
 
   // ---- our own thread ----
@@ -158,13 +91,27 @@ class Ingest::Impl final : private mqtt::Listener {
     if (!LearnCluster()) return;
     mqtt::ClientOptions options = options_.mqtt;
     options.subscriptions = {"$share/matricula-" + cluster_ + "/portal/#"};
+    // After a restart we are the one to whom the broker has dealt what came meanwhile.
+    options.resume_at_start = true;
     mqtt::Listener& listener = *this;
-    mqtt::Client client(std::move(options), clock_, listener);
-    client.Start();
-    while (auto message = Next()) {
-      Take(*message);
-      Report();
+    auto client = std::make_unique<mqtt::Client>(std::move(options), clock_, listener);
+    client->Start();
+    {
+      const base::MutexLock lock(mutex_);
+      client_ = std::move(client);
     }
+    while (WaitForMessages()) Work();
+    LeaveBus();
+    const int64_t deadline_ms = clock_.MonotonicMs() + kDrainMs;
+    while (clock_.MonotonicMs() < deadline_ms && WorkOnOne()) {
+    }
+    Report();
+  }
+
+  void LeaveBus() {
+    std::unique_ptr<mqtt::Client> client;  // goes without the mutex, which its last calls need
+    const base::MutexLock lock(mutex_);
+    client.swap(client_);
   }
 
   // Asks the store who we are until it answers; false if we are stopped before.
@@ -186,56 +133,102 @@ class Ingest::Impl final : private mqtt::Listener {
     }
   }
 
-  // Nothing once stopping.
-  std::optional<mqtt::Message> Next() {
+  // False once stopping. Wakes up now and then for the sake of a report that was not due before.
+  bool WaitForMessages() {
     base::MutexLock lock(mutex_);
-    while (!stopping_ && waiting_.empty()) changed_.Wait(mutex_);
-    if (stopping_) return std::nullopt;
-    mqtt::Message message = std::move(waiting_.front());
-    waiting_.pop_front();
-    return message;
+    if (!stopping_ && waiting_.empty()) {
+      const int64_t patience_ms = unreported_ > 0 ? kStorePauseMs : options_.report_interval_ms;
+      changed_.WaitFor(mutex_, std::chrono::milliseconds(patience_ms));
+    }
+    return !stopping_;
   }
 
-  void Take(const mqtt::Message& message) {
+  void Work() {
+    while (!stopping() && WorkOnOne()) ReportIfDue();
+    ReportIfDue();
+  }
+
+  bool WorkOnOne() {
+    std::optional<mqtt::Message> message;
+    {
+      const base::MutexLock lock(mutex_);
+      if (waiting_.empty()) return false;
+      message = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    Decide(*message);
+    return true;
+  }
+
+  void Decide(const mqtt::Message& message) {
     const auto event = ParseMessage(message.topic, message.payload);
     if (!event.ok()) {
-      Count(&IngestStats::malformed, message.topic, event.status().message());
+      const bool topic = event.status().code() == base::Code::kNotFound;
+      const base::MutexLock lock(mutex_);
+      Count(topic ? &IngestStats::unknown_topic : &IngestStats::malformed, message.topic,
+            event.status().message());
       return;
     }
-    const auto answer = Await<project::Status>([&](Answer done) {
-      std::visit([&](const auto& kind) { Apply(domain_, kind, std::move(done)); }, *event);
-    });
-    if (!answer.ok()) {
-      Count(&IngestStats::failed, message.topic, answer.status().message());
-    } else if (answer->status() != 0) {
-      Count(&IngestStats::refused, message.topic, answer->msg());
-    } else {
+    if (!limit_.Take(clock_.MonotonicMs())) {
       const base::MutexLock lock(mutex_);
-      ++stats_.applied;
+      Count(&IngestStats::over_limit, message.topic, "faster than the limit");
+      return;
+    }
+    const Verdict verdict = ApplyForeign(domain_, *event);
+    const base::MutexLock lock(mutex_);
+    switch (verdict.kind) {
+      case Verdict::Kind::kApplied:
+        ++stats_.applied;
+        break;
+      case Verdict::Kind::kUnchanged:
+        ++stats_.unchanged;
+        break;
+      case Verdict::Kind::kRefused:
+        Count(&IngestStats::refused, message.topic, verdict.reason);
+        break;
+      case Verdict::Kind::kFailed:
+        Count(&IngestStats::failed, message.topic, verdict.reason);
+        break;
     }
   }
 
-  void Count(uint64_t IngestStats::*counter, const std::string& topic, const std::string& reason) {
-    const base::MutexLock lock(mutex_);
+  void Count(uint64_t IngestStats::*counter, const std::string& topic, std::string_view reason)
+      REQUIRES(mutex_) {
     ++(stats_.*counter);
-    last_topic_ = topic;
-    last_reason_ = reason;
+    const bool room = stats_.reasons.size() < kMaxReasons;
+    const std::string name(reason);
+    ++stats_.reasons[room || stats_.reasons.contains(name) ? name : "other"];
+    last_topic_ = topic.substr(0, kLongestTopicLogged);
+    last_reason_ = name;
     ++unreported_;
   }
 
-  void Report() {
+  void ReportIfDue() {
     const int64_t now_ms = clock_.MonotonicMs();
-    uint64_t count = 0;
-    {
-      const base::MutexLock lock(mutex_);
-      const bool due = reported_ms_ == 0 || now_ms - reported_ms_ >= kReportIntervalMs;
-      if (unreported_ == 0 || !due) return;
-      count = std::exchange(unreported_, 0);
-    }
-    reported_ms_ = now_ms;
-    base::log::Warning(
-        "ingest.dropped",
-        {{"messages", count}, {"last_topic", last_topic_}, {"last_reason", last_reason_}});
+    if (reported_ms_ != 0 && now_ms - reported_ms_ < options_.report_interval_ms) return;
+    if (Report()) reported_ms_ = now_ms;
+  }
+
+  // False if there is nothing to say.
+  bool Report() {
+    const base::MutexLock lock(mutex_);
+    const uint64_t count = std::exchange(unreported_, 0);
+    if (count == 0) return false;
+    base::log::Warning("ingest.dropped", {{"messages", count},
+                                          {"refused", stats_.refused},
+                                          {"unknown_topic", stats_.unknown_topic},
+                                          {"malformed", stats_.malformed},
+                                          {"other_cluster", stats_.other_cluster},
+                                          {"over_limit", stats_.over_limit},
+                                          {"failed", stats_.failed},
+                                          {"last_topic", last_topic_},
+                                          {"last_reason", last_reason_}});
+    return true;
+  }
+
+  bool stopping() const {
+    const base::MutexLock lock(mutex_);
+    return stopping_;
   }
 
   store::Store& store_;
@@ -245,17 +238,18 @@ class Ingest::Impl final : private mqtt::Listener {
 
   // Our thread's own; the first is set before there is a client that could read it.
   std::string cluster_;
-  std::string last_topic_;
-  std::string last_reason_;
+  RateLimit limit_;
   int64_t reported_ms_ = 0;
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   bool stopping_ GUARDED_BY(mutex_) = false;
-  RateLimit limit_ GUARDED_BY(mutex_);
   std::deque<mqtt::Message> waiting_ GUARDED_BY(mutex_);
   uint64_t unreported_ GUARDED_BY(mutex_) = 0;
+  std::string last_topic_ GUARDED_BY(mutex_);
+  std::string last_reason_ GUARDED_BY(mutex_);
   IngestStats stats_ GUARDED_BY(mutex_);
+  std::unique_ptr<mqtt::Client> client_ GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

@@ -27,7 +27,10 @@ void RecordCache::Keep(std::string_view key, std::optional<mvccpb::KeyValue> kv,
   const size_t bytes = 2 * name.size() + (kv ? kv->ByteSizeLong() : 0);
   bytes_ += bytes;
   entries_[name] = {std::move(kv), as_of, bytes, by_use_.begin()};
-  while (entries_.size() > max_keys_ || bytes_ > max_bytes_) Drop(entries_.find(by_use_.back()));
+  while (entries_.size() > max_keys_ || bytes_ > max_bytes_) {
+    Drop(entries_.find(by_use_.back()));
+    ++evictions_;
+  }
 }
 
 void RecordCache::Reach(int64_t revision, const std::vector<std::string>& changed) {

@@ -40,6 +40,7 @@ class RecordCache {
   void Clear();
   size_t size() const { return entries_.size(); }
   size_t bytes() const { return bytes_; }
+  uint64_t evictions() const { return evictions_; }  // for want of room, so far
 
  private:
   struct Entry {
@@ -56,6 +57,7 @@ class RecordCache {
   const size_t max_bytes_;
   int64_t reached_ = 0;
   size_t bytes_ = 0;
+  uint64_t evictions_ = 0;
   Entries entries_;
   std::list<std::string> by_use_;  // most recent first
 };

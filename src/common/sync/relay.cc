@@ -95,7 +95,10 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
 
   RelayStats Stats() const {
     const base::MutexLock lock(mutex_);
-    return {messages_, acknowledged_rev_, relaying_};
+    RelayStats stats = stats_;
+    stats.revision = acknowledged_rev_;
+    stats.bus = client_.Stats();
+    return stats;
   }
 
  private:
@@ -116,7 +119,7 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
   void OnMessage(mqtt::Message) override {}  // subscribes to nothing
   void OnPublished(uint64_t ticket) override {
     const base::MutexLock lock(mutex_);
-    ++messages_;
+    ++stats_.messages;
     acknowledged_ticket_ = ticket;
     AdvanceAcknowledged();
     changed_.NotifyAll();
@@ -167,6 +170,7 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       if (held && connected()) {
         const Status end = RelayUntilTrouble();
         if (!end.ok() && !stopping()) {
+          Interrupted();
           base::log::Info("relay.interrupted", {{"reason", end.message()}});
           Sleep(kPauseMs);
         }
@@ -175,6 +179,11 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       }
     }
     mandate_.GiveUp();
+  }
+
+  void Interrupted() {
+    const base::MutexLock lock(mutex_);
+    ++stats_.interruptions;
   }
 
   Status RelayUntilTrouble() {
@@ -190,12 +199,15 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
       base::log::Info("relay.started", {{"after_revision", cursor_.rev}});
       end = Pump(*watch);
     }
+    NoteEnd();
     if (end.code() == Code::kOutOfRange) return SkipCompacted();
     // Whoever ends in peace with its broker need not be repeated.
-    const Status kept = end.ok() ? KeepCursor(Keep::kAll) : base::OkStatus();
+    return end.ok() ? KeepCursor(Keep::kAll) : end;
+  }
+
+  void NoteEnd() {
     const base::MutexLock lock(mutex_);
-    relaying_ = false;
-    return end.ok() ? kept : end;
+    stats_.relaying = false;
   }
 
   void Begin() {
@@ -206,7 +218,8 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
     watch_end_.reset();
     acknowledged_rev_ = cursor_.rev;
     samples_ = {{clock_.MonotonicMs(), cursor_.rev}};
-    relaying_ = true;
+    stats_.relaying = true;
+    ++stats_.runs;
     prev_ = cursor_.rev;
     kept_ms_ = clock_.MonotonicMs();
   }
@@ -327,6 +340,8 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
     RETURN_IF_ERROR(response.status());
     if (!response->succeeded()) return {Code::kAborted, "another server relays"};
     cursor_ = {rev, response->header().revision()};
+    const base::MutexLock lock(mutex_);
+    stats_.cursor = rev;
     return base::OkStatus();
   }
 
@@ -337,6 +352,10 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
         [&](base::Done<RangeResponse> done) { store_.Range(request, std::move(done)); });
     RETURN_IF_ERROR(response.status());
     const int64_t now = response->header().revision();
+    {
+      const base::MutexLock lock(mutex_);
+      ++stats_.lost;
+    }
     base::log::Error("relay.changes_lost",
                      {{"after_revision", cursor_.rev},
                       {"up_to_revision", now},
@@ -383,14 +402,13 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
   base::CondVar changed_;
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool connected_ GUARDED_BY(mutex_) = false;
-  bool broken_ GUARDED_BY(mutex_) = false;  // the connection went during this run
-  bool relaying_ GUARDED_BY(mutex_) = false;
+  bool broken_ GUARDED_BY(mutex_) = false;          // the connection went during this run
   std::deque<Pending> pending_ GUARDED_BY(mutex_);  // at most the client's window, in messages
   uint64_t acknowledged_ticket_ GUARDED_BY(mutex_) = 0;
   int64_t acknowledged_rev_ GUARDED_BY(mutex_) = 0;
   std::deque<Sample> samples_ GUARDED_BY(mutex_) = {
       {0, 0}};  // kRetellMs / kSampleMs, and never empty
-  uint64_t messages_ GUARDED_BY(mutex_) = 0;
+  RelayStats stats_ GUARDED_BY(mutex_);
   std::optional<WatchResponse> response_ GUARDED_BY(mutex_);
   std::optional<Status> watch_end_ GUARDED_BY(mutex_);
 

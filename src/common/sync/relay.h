@@ -13,9 +13,14 @@
 namespace matricula::sync {
 
 struct RelayStats {
-  uint64_t messages = 0;  // acknowledged by the broker
-  int64_t revision = 0;   // of the last change of which all messages are
-  bool relaying = false;
+  bool relaying = false;       // this server is the one, and there is a broker
+  uint64_t messages = 0;       // acknowledged by the broker
+  int64_t revision = 0;        // of the last change of which all messages are
+  int64_t cursor = 0;          // kept in the store: what a successor goes on from
+  uint64_t runs = 0;           // times that it began, each with the last seconds told again
+  uint64_t interruptions = 0;  // of these, ended by trouble with broker or store
+  uint64_t lost = 0;           // times that the store had compacted what was not told yet
+  mqtt::ClientStats bus;
 };
 
 // Change data capture: reads the store's own log of changes and publishes each, in revision order,

@@ -17,6 +17,7 @@ class BrokerProcess {
   void Start();  // returns when it accepts connections
   void Kill();   // SIGKILL
   int port() const { return port_; }
+  const std::string& folder() const { return folder_; }
 
  private:
   int port_;

@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <thread>
 
 #include "common/base/mutex.h"
 #include "test/unit/mqtt/broker_process.h"
@@ -172,6 +175,101 @@ TEST_CASE("one member of a shared subscription gets each message") {
   }));
   CHECK(of_first > 0);
   CHECK(of_first < 100);
+}
+
+TEST_CASE("a message that is too long costs no memory and no connection") {
+  BrokerProcess broker;
+  broker.Start();
+  Recorder sent, received;
+  Client receiver(Options(broker.port(), "receiver", {"portal/#"}), base::SystemClock(), received);
+  Client sender(Options(broker.port(), "sender", {}), base::SystemClock(), sent);
+  receiver.Start();
+  sender.Start();
+  REQUIRE(received.WaitUntil([&] { return received.connects == 1; }));
+  REQUIRE(sent.WaitUntil([&] { return sent.connects == 1; }));
+  CHECK(sender.Publish(Text("portal/x", std::string(kMaxPayloadBytes + 1, 'x'))).status().code() ==
+        base::Code::kInvalidArgument);
+  // Others know no such limit: one that we drop, and one that the broker does not even send us.
+  for (const size_t bytes : {kMaxPayloadBytes + 1, kMaxPacketBytes + 1}) {
+    const std::string file = broker.folder() + "/payload";
+    std::ofstream(file) << std::string(bytes, 'x');
+    const std::string command =
+        "mosquitto_pub -p " + std::to_string(broker.port()) + " -q 1 -t portal/x -f " + file;
+    REQUIRE(std::system(command.c_str()) == 0);
+  }
+  REQUIRE(sender.Publish(Text("portal/x", std::string(kMaxPayloadBytes, 'x'))).ok());
+  REQUIRE(received.WaitUntil([&] { return received.messages.size() == 1; }));
+  const ClientStats stats = receiver.Stats();
+  CHECK(stats.received == 2);
+  CHECK(stats.too_long == 1);
+  CHECK(stats.connects == 1);
+}
+
+TEST_CASE("two clients of one name come to rest") {
+  BrokerProcess broker;
+  broker.Start();
+  Recorder first, second;
+  Client one(Options(broker.port(), "same", {"portal/#"}), base::SystemClock(), first);
+  one.Start();
+  REQUIRE(first.WaitUntil([&] { return first.connects == 1; }));
+  Client two(Options(broker.port(), "same", {"portal/#"}), base::SystemClock(), second);
+  two.Start();
+  uint64_t connects = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    const uint64_t now = one.Stats().connects + two.Stats().connects;
+    if (now == connects && one.Stats().connected && two.Stats().connected) break;
+    connects = now;
+  }
+  CHECK(connects > 2);  // they did disturb each other
+  CHECK(connects < 12);
+  REQUIRE(two.Publish(Text("portal/x", "to the first")).ok());
+  CHECK(first.WaitUntil([&] { return first.messages.size() == 1; }));
+}
+
+TEST_CASE("a process that is started again finds what came while it was away") {
+  BrokerProcess broker;
+  broker.Start();
+  Recorder sent;
+  Client sender(Options(broker.port(), "sender", {}), base::SystemClock(), sent);
+  sender.Start();
+  REQUIRE(sent.WaitUntil([&] { return sent.connects == 1; }));
+  const auto connect_from_another_process = [&](int wait_ms) {
+    // It is killed, so that it cannot say goodbye.
+    const std::string command = "timeout -s KILL " + std::to_string(wait_ms / 1000.0) +
+                                " mosquitto_sub -p " + std::to_string(broker.port()) +
+                                " -V mqttv5 -c -x 60 -i back -q 1 -t 'portal/#' >/dev/null 2>&1";
+    [[maybe_unused]] const int killed = std::system(command.c_str());
+  };
+  connect_from_another_process(500);
+  REQUIRE(sender.Publish(Text("portal/x", "meanwhile")).ok());
+  REQUIRE(sent.WaitUntil([&] { return sent.published.size() == 1; }));
+  Recorder received;
+  ClientOptions options = Options(broker.port(), "back", {"portal/#"});
+  options.resume_at_start = true;
+  Client receiver(options, base::SystemClock(), received);
+  receiver.Start();
+  CHECK(received.WaitUntil([&] { return received.messages.size() == 1; }));
+}
+
+TEST_CASE("who ends politely leaves no session: the others of its group get everything") {
+  BrokerProcess broker;
+  broker.Start();
+  Recorder sent, first, second;
+  const std::string filter = "$share/matricula/portal/#";
+  Client sender(Options(broker.port(), "sender", {}), base::SystemClock(), sent);
+  Client one(Options(broker.port(), "one", {filter}), base::SystemClock(), first);
+  auto two = std::make_unique<Client>(Options(broker.port(), "two", {filter}), base::SystemClock(),
+                                      second);
+  sender.Start();
+  one.Start();
+  two->Start();
+  REQUIRE(first.WaitUntil([&] { return first.connects == 1; }));
+  REQUIRE(second.WaitUntil([&] { return second.connects == 1; }));
+  REQUIRE(sent.WaitUntil([&] { return sent.connects == 1; }));
+  two.reset();
+  for (int i = 0; i < 20; ++i) REQUIRE(sender.Publish(Text("portal/x", "m")).ok());
+  CHECK(first.WaitUntil([&] { return first.messages.size() == 20; }));
 }
 
 }  // namespace matricula::mqtt
