@@ -146,6 +146,7 @@ ReplicaStore::~ReplicaStore() { Stop(); }
 void ReplicaStore::Stop() {
   if (stopped_.exchange(true)) return;
   if (sequencer_) sequencer_->Stop();
+  if (options_.loop) options_.loop->Flush();
   large_reads_.reset();
   watch_thread_.reset();
   if (hub_) hub_->Close({Code::kCancelled, errors::Stopped().message()});
@@ -172,8 +173,14 @@ void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
                         if (!outcome.status.ok()) return std::move(done)(outcome.status);
                         auto& response = std::get<Response>(outcome.response);
                         FillHeader(*response.mutable_header());
-                        std::move(done)(std::move(response));
+                        Tell([done = std::move(done), response = std::move(response)]() mutable {
+                          std::move(done)(std::move(response));
+                        });
                       });
+}
+
+void ReplicaStore::Tell(absl::AnyInvocable<void() &&> task) {
+  options_.loop ? options_.loop->Run(std::move(task)) : std::move(task)();
 }
 
 // The measure is a second old at most; what was let in since is added by its estimate.
@@ -271,7 +278,11 @@ void ReplicaStore::Read(absl::AnyInvocable<void(Status) &&> read, bool serializa
   if (group_ == nullptr || serializable) return std::move(read)(Status());
   if (IsLearner()) return std::move(read)(errors::LearnerUnsupported());
   group_->AwaitCurrent([this, read = std::move(read), large](Status status) mutable {
-    if (!status.ok() || !large) return std::move(read)(std::move(status));
+    if (!status.ok() || !large) {
+      return Tell([read = std::move(read), status = std::move(status)]() mutable {
+        std::move(read)(std::move(status));
+      });
+    }
     large_reads_->Run(
         [read = std::move(read)](Status taken) mutable { std::move(read)(std::move(taken)); });
   });

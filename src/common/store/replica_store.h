@@ -10,6 +10,7 @@
 #include "common/kv/mvcc.h"
 #include "common/kv/watch_hub.h"
 #include "common/kv/watch_thread.h"
+#include "common/rpc/loop.h"
 #include "common/store/leader_desk.h"
 #include "common/store/local_sequencer.h"
 #include "common/store/membership.h"
@@ -21,7 +22,7 @@ namespace matricula::store {
 
 // The store inside this process: everything that etcd's API asks of a replica, on an engine.
 // Arguments are checked and reads are answered on the caller's thread; changes go through the
-// sequencer, and are answered on its thread when they are on disk. Errors are etcd's (kv/errors.h).
+// sequencer, and are answered when they are on disk. Errors are etcd's (kv/errors.h).
 // All methods may be called from any thread.
 class ReplicaStore final : public Store {
  public:
@@ -49,6 +50,9 @@ class ReplicaStore final : public Store {
     // The engine failed. Default: one log line, and the process ends with exit code 74 before it
     // can acknowledge anything more.
     LocalSequencer::FatalHandler on_fatal;
+    // Where answers are told and single keys are read, so that the thread through which all changes
+    // go has its hands free; nullptr: on that thread.
+    std::shared_ptr<rpc::Loop> loop;
     // Absent: one member, without a log; for data that never had one.
     std::optional<Replication> replication;
   };
@@ -142,6 +146,8 @@ class ReplicaStore final : public Store {
   void RangeNow(const etcdserverpb::RangeRequest& request,
                 base::Done<etcdserverpb::RangeResponse> done);
 
+  // Runs `task` where answers are told.
+  void Tell(absl::AnyInvocable<void() &&> task);
   template <class Response>
   void Propose(kv::Command command, base::Done<Response> done);
   base::Status CheckSpace(const kv::Command& command);

@@ -44,6 +44,7 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
   RETURN_IF_ERROR(engine.status());
   store::ReplicaStore::Options options;
   options.clock = &clock;
+  options.loop = loop;
   options.quota_bytes = static_cast<uint64_t>(settings.quota_bytes);
   if (!settings.raft_listen.empty()) {
     auto group = ReplicaGroup::Open(settings, clock, **engine, loop);
