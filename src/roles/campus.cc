@@ -25,7 +25,8 @@ std::string NameOnBroker(const Settings& settings) {
 
 }  // namespace
 
-Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store& store)
+Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store& store,
+               std::function<bool()> leads)
     : settings_(settings),
       clock_(clock),
       store_(store),
@@ -33,7 +34,7 @@ Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store&
       name_(NameOnBroker(settings)),
       outage_(std::make_shared<mqtt::Outage>()),
       timer_(clock),
-      mandate_(store, clock, name_) {}
+      mandate_(store, clock, name_, std::move(leads)) {}
 
 Campus::~Campus() {
   ingest_.reset();
@@ -65,7 +66,7 @@ store::Store& Campus::CacheStore() {
 
 void Campus::Start(domain::Domain* domain) {
   if (!on_) return;
-  // Replicas and admin servers can relay; the latter for the sake of a store that is not ours.
+  // The replica that leads relays; admin servers do if the store is not ours, or has no broker.
   if (settings_.HasRole("kv-replica") || settings_.HasRole("admin")) {
     sync::Relay::Options options;
     options.mqtt = ClientOptionsFor("relay");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,8 +28,10 @@ struct CampusStats {
 // what strangers ask for. Without a broker (--mqtt off) it does nothing.
 class Campus {
  public:
-  // `store` must outlive it.
-  Campus(const Settings& settings, const base::Clock& clock, store::Store& store);
+  // `store` must outlive it. `leads` says whether this process leads the replicas that are the
+  // store; empty if the store is elsewhere.
+  Campus(const Settings& settings, const base::Clock& clock, store::Store& store,
+         std::function<bool()> leads);
   ~Campus();
 
   // The store as the portals should see it: through a cache, where that helps.

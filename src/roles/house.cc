@@ -1,5 +1,6 @@
 #include "roles/house.h"
 
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,7 +18,9 @@ House::~House() = default;
 
 base::Status House::Start() {
   RETURN_IF_ERROR(OpenStore());
-  campus_ = std::make_unique<Campus>(settings_, clock_, *store_);
+  std::function<bool()> leads;
+  if (replica_) leads = [replica = replica_.get()] { return replica->Leads(); };
+  campus_ = std::make_unique<Campus>(settings_, clock_, *store_, std::move(leads));
   FurnishPortals();
   if (portals_) RETURN_IF_ERROR(portals_->Start());
   if (replica_) RETURN_IF_ERROR(replica_->Serve());

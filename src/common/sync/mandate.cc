@@ -12,6 +12,8 @@ using etcdserverpb::Compare;
 using etcdserverpb::LeaseGrantRequest;
 using etcdserverpb::LeaseGrantResponse;
 using etcdserverpb::LeaseKeepAliveResponse;
+using etcdserverpb::RangeRequest;
+using etcdserverpb::RangeResponse;
 using etcdserverpb::TxnRequest;
 using etcdserverpb::TxnResponse;
 
@@ -22,16 +24,32 @@ constexpr int64_t kTrustMs = LeaseMandate::kLeaseSeconds * 1000 * 4 / 5;
 }  // namespace
 
 bool LeaseMandate::Held() {
+  if (leads_ && !leads_()) {
+    GiveUp();
+    tried_ms_ = 0;  // to be taken at once when we lead again
+    return false;
+  }
   const int64_t now_ms = clock_.MonotonicMs();
   if (held_ && now_ms - renewed_ms_ < kRenewMs) return true;
   if (held_) {
-    held_ = KeepAlive() || clock_.MonotonicMs() - renewed_ms_ < kTrustMs;
+    held_ = Renew();
     return held_;
   }
   if (tried_ms_ != 0 && now_ms - tried_ms_ < kRenewMs) return false;
   tried_ms_ = now_ms;
   held_ = TryToTake();
   return held_;
+}
+
+// A store that does not answer takes nothing away before its time: others cannot take it either.
+bool LeaseMandate::Renew() {
+  RangeRequest request;
+  request.set_key(std::string(kRelayOwnerKey));
+  const auto owner = Await<RangeResponse>(
+      [&](base::Done<RangeResponse> done) { store_.Range(request, std::move(done)); });
+  if (owner.ok() && (owner->kvs().empty() || owner->kvs(0).lease() != lease_id_)) return false;
+  if (owner.ok() && KeepAlive()) return true;
+  return clock_.MonotonicMs() - renewed_ms_ < kTrustMs;
 }
 
 bool LeaseMandate::KeepAlive() {
@@ -61,10 +79,12 @@ bool LeaseMandate::TryToTake() {
   }
   // Ours already counts too: an earlier answer may have been lost.
   TxnRequest request;
-  Compare* nobody = request.add_compare();
-  nobody->set_key(std::string(kRelayOwnerKey));
-  nobody->set_target(Compare::CREATE);
-  nobody->set_create_revision(0);
+  if (!leads_) {
+    Compare* nobody = request.add_compare();
+    nobody->set_key(std::string(kRelayOwnerKey));
+    nobody->set_target(Compare::CREATE);
+    nobody->set_create_revision(0);
+  }
   auto* put = request.add_success()->mutable_request_put();
   put->set_key(std::string(kRelayOwnerKey));
   put->set_value(nlohmann::json{{"nome", name_}}.dump());
@@ -73,9 +93,11 @@ bool LeaseMandate::TryToTake() {
   const auto answer = Await<TxnResponse>(
       [&](base::Done<TxnResponse> done) { store_.Txn(std::move(request), std::move(done)); });
   if (!answer.ok()) return false;
-  const auto& range = answer->responses(0).response_range();
-  const bool ours =
-      answer->succeeded() || (range.kvs_size() == 1 && range.kvs(0).lease() == lease_id_);
+  bool ours = answer->succeeded();
+  if (!ours) {
+    const auto& range = answer->responses(0).response_range();
+    ours = range.kvs_size() == 1 && range.kvs(0).lease() == lease_id_;
+  }
   if (ours) renewed_ms_ = asked_ms;
   return ours;
 }

@@ -27,6 +27,8 @@ class KvReplica {
 
   // For the roles in this process; lives as long as this.
   store::Store& store();
+  // As far as it knows: another one may have been elected meanwhile.
+  bool Leads() const { return store_->leader() == store_->member_id(); }
 
   // Serves the etcd API. Unavailable: the address is taken.
   base::Status Serve();
