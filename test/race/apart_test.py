@@ -6,7 +6,7 @@ started again: outcomes that nobody heard of count as unknown, and nothing else 
 
 MATRICULA_STORE: `replica` is our kv-replica over the wire, `etcd` a stock one.
 
-usage: apart_test.py [--races N] [--kills N] [--seed S]
+usage: apart_test.py [--races N] [--kills N] [--clients N] [--seed S]
 """
 import argparse
 import collections
@@ -31,7 +31,7 @@ class ApartTest(racing.TestCase):
     def racer(self, server, *arguments):
         addresses = [",".join(each.listen for each in of) for of in (server.admins, server.portals)]
         return [racing.RACE, "--server", addresses[0], "--portal", addresses[1],
-                "--seed", str(options.seed), *arguments]
+                "--seed", str(options.seed), "--clients", str(options.clients), *arguments]
 
     def test_race(self):
         server = self.start_all()
@@ -89,6 +89,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--races", type=int, default=6)
     parser.add_argument("--kills", type=int, default=3)
+    # More at once are harder to judge where all is slow.
+    parser.add_argument("--clients", type=int, default=40)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options, rest = parser.parse_known_args()
     print("seed %d" % options.seed, flush=True)

@@ -4,6 +4,10 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -189,10 +193,30 @@ Status OpenError(const std::string& directory, const rocksdb::Status& status) {
           "cannot open the data directory " + directory + ": " + translated.message()};
 }
 
+// Opening writes what the log holds into tables. On a disk too full for that, RocksDB does not fail
+// but abort.
+Status CheckRoom(const std::string& directory) {
+  constexpr uint64_t kLeastBytes = 1u << 20;
+  uint64_t needed = kLeastBytes;
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(directory, error)) {
+    if (file.path().extension() != ".log") continue;
+    const uintmax_t bytes = file.file_size(error);
+    if (!error) needed += bytes;
+  }
+  const auto space = std::filesystem::space(directory, error);
+  if (error || space.available >= needed) return {};  // what is wrong here, opening will find
+  return {Code::kResourceExhausted, "cannot open the data directory " + directory +
+                                        ": No space left on device: " + std::to_string(needed) +
+                                        " bytes are needed, and " +
+                                        std::to_string(space.available) + " are free"};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
                                                   const RocksDbOptions& options) {
+  if (Status full = CheckRoom(directory); !full.ok()) return full;
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(MakeRocksDbOptions(options), directory, &raw);
   if (!status.ok()) return OpenError(directory, status);
