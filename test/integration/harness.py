@@ -64,6 +64,14 @@ def free_port():
     raise RuntimeError("no free port found")
 
 
+def accepts_connections(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
 def free_address():
     return "127.0.0.1:%d" % free_port()
 
@@ -267,6 +275,7 @@ class Mosquitto(Process):
     def __init__(self):
         self.port = free_port()
         directory = temporary_directory()
+        self._database = os.path.join(directory, "mosquitto.db")
         config = os.path.join(directory, "mosquitto.conf")
         with open(config, "w", encoding="utf-8") as file:
             file.write("listener %d 127.0.0.1\nallow_anonymous true\nuser root\n"
@@ -281,11 +290,12 @@ class Mosquitto(Process):
         return "mqtt://127.0.0.1:%d" % self.port
 
     def is_serving(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return True
-        except OSError:
-            return False
+        return accepts_connections(self.port)
+
+    def wipe(self):
+        """Forgets all sessions; while it does not run."""
+        if os.path.exists(self._database):
+            os.remove(self._database)
 
     def publish(self, topic, payload):
         subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", payload, "-q", "1"],
