@@ -7,16 +7,19 @@
 
 #include "common/base/log.h"
 #include "common/store/etcd_store.h"
+#include "roles/ops/domain_metrics.h"
+#include "roles/ops/store_metrics.h"
 #include "roles/role_table.h"
 
 namespace matricula::roles {
 
 House::House(const Settings& settings, const base::Clock& clock)
-    : settings_(settings), clock_(clock) {}
+    : settings_(settings), clock_(clock), ops_(settings) {}
 
 House::~House() = default;
 
 base::Status House::Start() {
+  RETURN_IF_ERROR(ops_.Start());
   RETURN_IF_ERROR(OpenStore());
   std::function<bool()> leads;
   if (replica_) leads = [replica = replica_.get()] { return replica->Leads(); };
@@ -25,12 +28,14 @@ base::Status House::Start() {
   if (portals_) RETURN_IF_ERROR(portals_->Start());
   if (replica_) RETURN_IF_ERROR(replica_->Serve());
   campus_->Start(domain_.get());
+  ShowParts();
+  ops_.Serving();
   return base::OkStatus();
 }
 
 base::Status House::OpenStore() {
   if (settings_.HasRole("kv-replica")) {
-    auto replica = KvReplica::Open(settings_, clock_, loop_.loop());
+    auto replica = KvReplica::Open(settings_, clock_, loop_.loop(), &ops_.observer());
     RETURN_IF_ERROR(replica.status());
     replica_ = *std::move(replica);
     store_ = &replica_->store();
@@ -58,6 +63,7 @@ void House::FurnishPortals() {
       options.listen = settings_.listen;
       options.reflection = settings_.reflection;
       options.loop = loop_.loop();
+      options.observer = &ops_.observer();
       portals_ = std::make_unique<rpc::Server>(options);
     }
     Surroundings surroundings = nothing;
@@ -75,8 +81,24 @@ void House::FurnishPortals() {
   });
 }
 
+void House::ShowParts() {
+  if (domain_) ops_.Measure([this](Sheet& sheet) { CollectDomain(*domain_, sheet); });
+  if (!replica_) return;
+  ops_.Measure([this](Sheet& sheet) {
+    const ReplicaGroup* group = replica_->group();
+    PeerTraffic traffic;
+    if (group != nullptr) traffic = {group->SentBytes(), group->ReceivedBytes()};
+    CollectStore(replica_->store(), traffic, sheet);
+  });
+  ops_.Require("kv", [this]() -> std::string {
+    return replica_->store().leader() == 0 ? "no leader is known" : "";
+  });
+}
+
 void House::Stop(std::chrono::milliseconds grace) {
+  ops_.Drain();
   if (portals_) portals_->Stop(grace.count());
+  ops_.Forget();
   campus_->StopIngest();
   domain_.reset();  // what is under way ends soon; the store still answers
   campus_.reset();

@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "roles/campus.h"
 #include "roles/kv_replica/kv_replica.h"
+#include "roles/ops/ops.h"
 #include "roles/role.h"
 #include "roles/settings.h"
 
@@ -38,9 +39,11 @@ class House {
  private:
   base::Status OpenStore();
   void FurnishPortals();
+  void ShowParts();
 
   const Settings& settings_;
   const base::Clock& clock_;
+  Ops ops_;
   rpc::LoopThread loop_;  // of all that speaks gRPC in this process
   std::unique_ptr<KvReplica> replica_;
   std::unique_ptr<store::Store> remote_store_;

@@ -256,6 +256,9 @@ const std::vector<Setting>& SettingTable() {
       OptionalFile("mqtt-key", "the private key of mqtt-certificate", &Settings::mqtt_key),
       OnOff("cache", "whether a portal keeps records of a store elsewhere in memory",
             &Settings::cache),
+      OptionalAddress("metrics-listen",
+                      "where /metrics, /livez and /readyz are served over HTTP; empty: nowhere",
+                      &Settings::metrics_listen),
       OneOf("log-level", "least level of the lines written: debug, info, warning, error",
             &Settings::log_level, {"debug", "info", "warning", "error"}),
   };

@@ -39,6 +39,7 @@ struct Settings {
   std::string mqtt_key;
   bool cache = true;
 
+  std::string metrics_listen;  // "": no metrics
   std::string log_level = "info";
 
   bool HasRole(const std::string& wanted) const;

@@ -109,7 +109,7 @@ Status TurmaBatch::JudgeFrom(const TxnResponse& response, int first) {
   std::vector<Entry> left;
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (verdicts[i]) {
-      std::move(entries_[i].request.done)(std::move(*verdicts[i]));
+      Answer(entries_[i].request, std::move(*verdicts[i]));
       continue;
     }
     if (entries_[i].fate == Fate::kWrite) ++writes_;
@@ -211,12 +211,18 @@ void TurmaBatch::AnswerWritten(const Outcome& outcome) {
   }
   for (Entry& entry : entries_) {
     const bool written = entry.fate == Fate::kWrite;
-    std::move(entry.request.done)(written ? Feito() : Recusa(recusa::kSemVagas));
+    Answer(entry.request, written ? Feito() : Recusa(recusa::kSemVagas));
   }
   entries_.clear();
 }
 
+void TurmaBatch::Answer(TurmaRequest& request, project::Status answer) {
+  meter_.Answered(request.kind, answer);
+  std::move(request.done)(std::move(answer));
+}
+
 void TurmaBatch::AnswerAll(const Status& error) {
+  meter_.Failed(entries_.size());
   for (Entry& entry : entries_) std::move(entry.request.done)(error);
   entries_.clear();
 }

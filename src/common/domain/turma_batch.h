@@ -9,11 +9,10 @@
 #include "common/domain/cadastro.h"
 #include "common/domain/commit.h"
 #include "common/domain/records.h"
+#include "common/domain/turma_meter.h"
 #include "common/domain/txn.h"
 
 namespace matricula::domain {
-
-enum class Enrollment { kAdd, kDrop };
 
 // One request that waits for its class.
 struct TurmaRequest {
@@ -41,12 +40,13 @@ struct TurmaKnown {
 // Requests of one class that are judged and written together, in arrival order.
 class TurmaBatch {
  public:
-  explicit TurmaBatch(std::string sigla) : sigla_(std::move(sigla)) {}
+  TurmaBatch(std::string sigla, TurmaMeter& meter) : sigla_(std::move(sigla)), meter_(meter) {}
 
   // False: it belongs to a later batch, because this one is full, or has a request of the same
   // student or with the same request id. An empty batch takes any request.
   bool TryAdd(TurmaRequest& request);
   bool empty() const { return entries_.empty(); }
+  size_t size() const { return entries_.size(); }
 
   // Takes for granted what is known of the class, and of each student that he may; the compares
   // will tell. False: somebody would be refused, which takes a look.
@@ -93,8 +93,10 @@ class TurmaBatch {
   void AddEntry(etcdserverpb::TxnRequest& txn, const Entry& entry, int64_t lease_id,
                 std::string_view em) const;
   std::string PedidoOp(const TurmaRequest& request) const;
+  void Answer(TurmaRequest& request, project::Status answer);
 
   const std::string sigla_;
+  TurmaMeter& meter_;
   std::vector<Entry> entries_;
   std::optional<TurmaKnown> known_;
   int32_t ocupadas_after_ = 0;  // once it is written

@@ -39,9 +39,11 @@ class TurmaQueue::Impl {
 
   void Start(Enrollment kind, project::DisciplinaPessoa par, std::string request_id, Answer done);
 
-  int waiting() const {
+  TurmaStats Stats() const {
+    TurmaStats stats = meter_.Stats();
     base::MutexLock lock(mutex_);
-    return waiting_;
+    stats.waiting = waiting_;
+    return stats;
   }
 
  private:
@@ -72,6 +74,7 @@ class TurmaQueue::Impl {
 
   Transactor& transactor_;
   const TurmaQueueLimits limits_;
+  TurmaMeter meter_;
   mutable base::Mutex mutex_;
   std::unordered_map<std::string, std::unique_ptr<Queue>> queues_ GUARDED_BY(mutex_);
   std::list<Queue*> idle_ GUARDED_BY(mutex_);  // the longest idle first
@@ -80,9 +83,19 @@ class TurmaQueue::Impl {
 
 void TurmaQueue::Impl::Start(Enrollment kind, project::DisciplinaPessoa par, std::string request_id,
                              Answer done) {
-  if (!IsPossibleId(par.disciplina())) return std::move(done)(Recusa(recusa::kSemDisciplina));
-  if (!IsPossibleId(par.idpessoa())) return std::move(done)(Recusa(recusa::kSemAluno));
-  if (!IsValidRequestId(request_id)) return std::move(done)(Recusa(recusa::kPedidoInvalido));
+  std::string_view wrong;
+  if (!IsPossibleId(par.disciplina())) {
+    wrong = recusa::kSemDisciplina;
+  } else if (!IsPossibleId(par.idpessoa())) {
+    wrong = recusa::kSemAluno;
+  } else if (!IsValidRequestId(request_id)) {
+    wrong = recusa::kPedidoInvalido;
+  }
+  if (!wrong.empty()) {
+    project::Status refusal = Recusa(wrong);
+    meter_.Answered(kind, refusal);
+    return std::move(done)(std::move(refusal));
+  }
   TurmaRequest request;
   request.kind = kind;
   request.aluno = std::move(*par.mutable_idpessoa());
@@ -114,7 +127,10 @@ void TurmaQueue::Impl::Enqueue(const std::string& sigla, TurmaRequest request) {
       }
     }
   }
-  if (!refused.ok()) return std::move(request.done)(refused);
+  if (!refused.ok()) {
+    meter_.Failed(1);
+    return std::move(request.done)(refused);
+  }
   if (to_drive != nullptr) Drive(*to_drive, transactor_.Enter());
 }
 
@@ -141,8 +157,9 @@ void TurmaQueue::Impl::Rest(Queue& queue) {
 
 // Works as long as anybody waits. After the last TakeBatch the queue may be gone.
 Detached TurmaQueue::Impl::Drive(Queue& queue, Transactor::Presence presence) {
-  TurmaBatch batch(queue.sigla);
+  TurmaBatch batch(queue.sigla, meter_);
   while (TakeBatch(queue, batch)) {
+    meter_.Batch(batch.size());
     if (presence) {
       co_await Work(queue, batch);
     } else {
@@ -172,6 +189,7 @@ bool TurmaQueue::Impl::TakeBatch(Queue& queue, TurmaBatch& batch) {
     taken = !batch.empty();
     if (!taken) Rest(queue);
   }
+  meter_.Failed(expired.size());
   for (TurmaRequest& request : expired) {
     std::move(request.done)(Status(Code::kUnavailable, "the class's queue did not move in time"));
   }
@@ -226,6 +244,7 @@ Task<bool> TurmaQueue::Impl::WriteAll(Queue& queue, TurmaBatch& batch) {
       batch.AnswerWritten(*outcome);
       co_return true;
     }
+    meter_.Conflict();
     const TurmaKnown before = *batch.known();
     const Status status = batch.JudgeFrom(outcome->response, touch ? 1 : 0);
     if (!status.ok()) batch.AnswerAll(status);
@@ -251,7 +270,7 @@ void TurmaQueue::RemoveAluno(project::DisciplinaPessoa par, std::string request_
   impl_->Start(Enrollment::kDrop, std::move(par), std::move(request_id), std::move(done));
 }
 
-int TurmaQueue::waiting() const { return impl_->waiting(); }
+TurmaStats TurmaQueue::Stats() const { return impl_->Stats(); }
 
 TurmaQueue::TurmaQueue(Transactor& transactor, TurmaQueueLimits limits)
     : impl_(std::make_unique<Impl>(transactor, limits)) {}

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/domain/cadastro.h"
+#include "common/domain/turma_meter.h"
 #include "matricula.pb.h"
 
 namespace matricula::domain {
@@ -30,8 +31,8 @@ class TurmaQueue {
   void AdicionaAluno(project::DisciplinaPessoa par, std::string request_id, Answer done);
   void RemoveAluno(project::DisciplinaPessoa par, std::string request_id, Answer done);
 
-  // For metrics: requests that wait or are under way.
-  int waiting() const;
+  // For metrics.
+  TurmaStats Stats() const;
 
  private:
   class Impl;

@@ -1,6 +1,7 @@
 #include "common/kv/replicated_mvcc.h"
 
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,8 @@ Status ReplicatedMvcc::LoadNote() {
 
 Status ReplicatedMvcc::Apply(std::span<const replication::Command> commands,
                              const raft::SnapshotMeta& now) {
+  std::optional<base::Stopwatch> stopwatch;
+  if (hooks_.apply_times != nullptr) stopwatch.emplace(*hooks_.clock, *hooks_.apply_times);
   std::deque<Command> parsed;
   std::vector<LogCommand> group;
   group.reserve(commands.size());

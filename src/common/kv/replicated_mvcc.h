@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "common/base/clock.h"
+#include "common/base/histogram.h"
 #include "common/kv/mvcc.h"
 #include "common/replication/engine_snapshot.h"
 #include "common/replication/ports.h"
@@ -26,6 +28,9 @@ class ReplicatedMvcc final : public replication::StateMachine {
     std::function<void()> on_replaced;
     // Nothing is left to be cleaned up.
     std::function<void()> on_clean = nullptr;
+    // How long applying a group takes; nullptr: nobody wants to know.
+    const base::Clock* clock = nullptr;
+    base::Histogram* apply_times = nullptr;
   };
 
   // Takes up what the engine holds, an interrupted snapshot included. The engine must outlive it.

@@ -149,7 +149,7 @@ void Driver::Receive(const raft::Message& message) {
   if (status.code() == Code::kDataLoss) {
     Fail(std::move(status));
   } else {
-    ++refused_messages_;
+    ++counts_.refused_messages;
   }
 }
 

@@ -112,8 +112,13 @@ class Driver {
 
   const raft::Core& core() const { return *core_; }
   const base::Status& failure() const { return failure_; }  // ok until then
-  // That no correct peer would have sent.
-  uint64_t refused_messages() const { return refused_messages_; }
+  struct Counts {
+    uint64_t refused_messages = 0;  // that no correct peer would have sent
+    uint64_t snapshots_begun = 0;   // for peers that were too far behind
+    uint64_t snapshots_installed = 0;
+  };
+  const Counts& counts() const { return counts_; }
+  uint64_t refused_messages() const { return counts_.refused_messages; }
   // Proposals whose outcome somebody waits for.
   size_t waiting() const { return proposals_.size() + waiters_.size(); }
   // Of the last entry that was applied, and the configuration there.
@@ -176,7 +181,7 @@ class Driver {
   base::Status failure_;
   int64_t now_tick_ = 0;
   uint64_t last_number_ = 0;  // of the proposals' names
-  uint64_t refused_messages_ = 0;
+  Counts counts_;
   bool housekeeping_ = true;
 
   raft::SnapshotMeta applied_;

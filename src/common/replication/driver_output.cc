@@ -55,6 +55,7 @@ Status Driver::InstallSnapshot(const raft::SnapshotMeta& meta) {
   ENSURE(applied_.index == meta.index, "the state machine has installed another snapshot");
   if (MutantIs(55)) applied_.conf = conf_before;
   durable_applied_ = applied_.index;
+  ++counts_.snapshots_installed;
   waiters_.OnSnapshot(meta.term);
   AnswerAppliedReads();
   return {};

@@ -25,6 +25,7 @@ Status Driver::MoveSnapshots() {
 
 // Peers share a snapshot as long as the log goes on where it ends.
 void Driver::WantSnapshot(const raft::Ticket& transfer) {
+  ++counts_.snapshots_begun;
   for (const auto& [other, outgoing] : outgoing_) {
     if (outgoing->source->meta().index + 1 < log_.FirstIndex()) continue;
     const std::shared_ptr<Outgoing> shared = outgoing;

@@ -171,7 +171,7 @@ int64_t Node::UntilNextTick() const {
 Node::Summary Node::Summarize() const {
   const raft::Core& core = driver_->core();
   return {core.standing(), core.first_index(), core.last_index(), core.commit(),
-          core.applied(),  driver_->waiting(), driver_->failure()};
+          core.applied(),  driver_->waiting(), driver_->counts(), driver_->failure()};
 }
 
 void Node::Publish() {

@@ -43,7 +43,8 @@ class Node {
     raft::Index last;
     raft::Index commit;
     raft::Index applied;
-    size_t waiting = 0;    // proposals under way
+    size_t waiting = 0;  // proposals under way
+    Driver::Counts counts;
     base::Status failure;  // ok until the driver fails
   };
   struct Details {

@@ -165,6 +165,7 @@ void PeerLink::WriteNext() {
     queue_.pop_front();
   }
   queued_bytes_ -= bytes;
+  sent_bytes_.Add(stream_->parcel.ByteSizeLong());
   writing_ = true;
   stream_->Write();
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/histogram.h"
 #include "common/base/mutex.h"
 #include "common/raft/message.h"
 #include "common/rpc/loop.h"
@@ -55,6 +56,8 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   bool Idle() EXCLUDES(mutex_);
 
   peer::Peer::Stub& stub() { return *stub_; }
+  // Handed to gRPC for this peer since the start.
+  uint64_t sent_bytes() const { return sent_bytes_.Get(); }
 
  private:
   class Stream;
@@ -74,6 +77,8 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   const PeerLinkOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<peer::Peer::Stub> stub_;
+
+  base::Counter sent_bytes_;
 
   base::Mutex mutex_;
   std::deque<raft::Message> queue_ GUARDED_BY(mutex_);

@@ -73,7 +73,16 @@ void PeerService::ReadNext(uint64_t from, Exchanges stream) {
   });
 }
 
+std::map<uint64_t, uint64_t> PeerService::ReceivedBytes() const {
+  const base::MutexLock lock(mutex_);
+  return received_bytes_;
+}
+
 bool PeerService::Take(uint64_t from, const peer::Parcel& parcel) {
+  {
+    const base::MutexLock lock(mutex_);
+    received_bytes_[from] += parcel.ByteSizeLong();
+  }
   for (const std::string& bytes : parcel.messages()) {
     base::Result<raft::Message> message = DecodeMessage(bytes);
     if (!message.ok() || message->from.value() != from ||

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "common/base/done.h"
+#include "common/base/mutex.h"
 #include "common/raft/message.h"
 #include "common/replication/peer_link.h"
 #include "common/rpc/server.h"
@@ -27,6 +29,9 @@ class PeerService {
   // Registers on `server`, which must be stopped before this is destroyed.
   PeerService(rpc::Server& server, Options options);
 
+  // Received of each member since the start. Any thread.
+  std::map<uint64_t, uint64_t> ReceivedBytes() const EXCLUDES(mutex_);
+
  private:
   using Exchanges = rpc::BidiStream<peer::Parcel, peer::Hello>;
 
@@ -41,6 +46,8 @@ class PeerService {
   std::string Objection(const peer::Hello& hello) const;
 
   const Options options_;
+  mutable base::Mutex mutex_;
+  std::map<uint64_t, uint64_t> received_bytes_ GUARDED_BY(mutex_);
   std::string complaint_;  // the last one logged; of the server's thread
 };
 

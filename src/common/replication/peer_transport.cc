@@ -122,6 +122,13 @@ void PeerTransport::Ask(uint64_t member, const peer::Call& call, int64_t timeout
   (new Asking(*this, std::move(link), std::move(done)))->Start(call, timeout_ms);
 }
 
+std::map<uint64_t, uint64_t> PeerTransport::SentBytes() {
+  const MutexLock lock(mutex_);
+  std::map<uint64_t, uint64_t> sent;
+  for (const auto& [member, link] : links_) sent[member] = link->sent_bytes();
+  return sent;
+}
+
 void PeerTransport::Stop() {
   std::vector<std::shared_ptr<PeerLink>> links;
   {

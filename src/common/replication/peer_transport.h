@@ -34,6 +34,9 @@ class PeerTransport final : public Transport {
   void Ask(uint64_t member, const peer::Call& call, int64_t timeout_ms,
            base::Done<peer::Answer> done) EXCLUDES(mutex_);
 
+  // By member, since the link to it was made.
+  std::map<uint64_t, uint64_t> SentBytes() EXCLUDES(mutex_);
+
   // Closes all links and waits until nothing of theirs runs any more. Nothing is sent afterwards.
   void Stop() EXCLUDES(mutex_);
 

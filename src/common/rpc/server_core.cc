@@ -46,8 +46,10 @@ void ServerCore::LeaveStream() {
   NoteIfEnded();
 }
 
-int64_t ServerCore::StartNs() const {
-  return options_.observer == nullptr ? 0 : options_.clock->MonotonicNs();
+int64_t ServerCore::Begin(const RegisteredMethod& method) {
+  if (options_.observer == nullptr) return 0;
+  options_.observer->OnCallBegin(method.name());
+  return options_.clock->MonotonicNs();
 }
 
 void ServerCore::Report(const RegisteredMethod& method, base::Code code, int64_t start_ns) {

@@ -66,9 +66,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   // A unary call is over for gRPC, but its handler still holds it.
   void AbandonUnary();
   void ReleaseAbandoned() { abandoned_.fetch_sub(1, std::memory_order_relaxed); }  // any thread
-  // Metrics of a call that has ended.
+  // Metrics of a call that has ended, and of one that begins now: its start.
   void Report(const RegisteredMethod& method, base::Code code, int64_t start_ns);
-  int64_t StartNs() const;
+  int64_t Begin(const RegisteredMethod& method);
 
   // Bidirectional streams do not end on their own: they are ended when the server stops.
   void Track(BidiCall* call) { bidi_calls_.insert(call); }

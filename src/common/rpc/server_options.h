@@ -19,11 +19,13 @@ struct TlsOptions {
   std::string client_authority;
 };
 
-// Is told how every call ended; for metrics. Called on the server's thread, must not block.
+// Is told when a call has come and how it ended; for metrics. Called on the server's thread, must
+// not block.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
-  // `method` is "package.Service/Method".
+  // `method` is "package.Service/Method", and stays valid as long as the server.
+  virtual void OnCallBegin(std::string_view /*method*/) {}
   virtual void OnCallEnd(std::string_view method, base::Code code, int64_t duration_ns) = 0;
 };
 

@@ -21,7 +21,7 @@ bool StreamCall::Enter(bool ok) {
     self_.reset();
     return false;
   }
-  start_ns_ = core_->StartNs();
+  start_ns_ = core_->Begin(method_);
   const base::Status refused = core_->EnterStream();
   if (!refused.ok()) Finish(refused);
   return refused.ok();

@@ -60,7 +60,7 @@ void UnarySlot::OnCall(bool ok) {
     delete this;
     return;
   }
-  start_ns_ = core_->StartNs();
+  start_ns_ = core_->Begin(method_);
   if (const base::Status refused = core_->EnterUnary(); !refused.ok()) {
     bytes_.Clear();
     Fail(refused);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/histogram.h"
 #include "common/base/status.h"
 
 // An ordered key-value engine on one disk: the only thing that the store and the raft log know of
@@ -74,6 +75,12 @@ enum class Durability {
 struct EngineStats {
   uint64_t disk_bytes = 0;    // files on disk, the log of unflushed changes included
   uint64_t memory_bytes = 0;  // memtables, caches and table readers
+  uint64_t live_bytes = 0;    // of what is on disk, what is not deleted or overwritten; estimated
+  uint64_t memtable_bytes = 0;
+  uint64_t cache_bytes = 0;
+  uint64_t pending_compaction_bytes = 0;  // to be rewritten before the tables are in shape
+  uint64_t running_compactions = 0;
+  bool write_stopped = false;  // writers wait for compactions
 };
 
 // All methods may be called from any thread; one writer at a time is fastest.
@@ -101,6 +108,8 @@ class Engine {
   // Gives the space of deleted keys in [begin, end) back to the disk; slow, in the caller's thread.
   virtual base::Status CompactRange(std::string_view begin, std::string_view end) = 0;
   virtual EngineStats Stats() const = 0;
+  // How long calls of Write took; nullptr: this engine does not measure.
+  virtual const base::Histogram* WriteTimes(Durability) const { return nullptr; }
 };
 
 }  // namespace matricula::storage

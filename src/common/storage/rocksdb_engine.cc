@@ -100,7 +100,8 @@ class RocksIterator final : public Iterator {
 
 class RocksDbEngine final : public Engine {
  public:
-  explicit RocksDbEngine(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  RocksDbEngine(std::unique_ptr<rocksdb::DB> db, const base::Clock& clock)
+      : db_(std::move(db)), clock_(clock) {}
 
   Result<std::string> Get(std::string_view key, const Snapshot* snapshot) const override {
     rocksdb::ReadOptions options;
@@ -143,6 +144,7 @@ class RocksDbEngine final : public Engine {
   Status Write(WriteBatch& batch, Durability durability) override {
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
+    const base::Stopwatch stopwatch(clock_, options.sync ? synced_ : buffered_);
     return ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
   }
 
@@ -170,7 +172,19 @@ class RocksDbEngine final : public Engine {
     stats.memory_bytes = Number(rocksdb::DB::Properties::kSizeAllMemTables) +
                          Number(rocksdb::DB::Properties::kBlockCacheUsage) +
                          Number(rocksdb::DB::Properties::kEstimateTableReadersMem);
+    stats.live_bytes = Number(rocksdb::DB::Properties::kEstimateLiveDataSize) +
+                       Number(rocksdb::DB::Properties::kCurSizeAllMemTables);
+    stats.memtable_bytes = Number(rocksdb::DB::Properties::kSizeAllMemTables);
+    stats.cache_bytes = Number(rocksdb::DB::Properties::kBlockCacheUsage);
+    stats.pending_compaction_bytes =
+        Number(rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
+    stats.running_compactions = Number(rocksdb::DB::Properties::kNumRunningCompactions);
+    stats.write_stopped = Number(rocksdb::DB::Properties::kIsWriteStopped) != 0;
     return stats;
+  }
+
+  const base::Histogram* WriteTimes(Durability durability) const override {
+    return durability == Durability::kSynced ? &synced_ : &buffered_;
   }
 
  private:
@@ -180,6 +194,9 @@ class RocksDbEngine final : public Engine {
   }
 
   std::unique_ptr<rocksdb::DB> db_;
+  const base::Clock& clock_;
+  base::Histogram synced_;
+  base::Histogram buffered_;
 };
 
 Status OpenError(const std::string& directory, const rocksdb::Status& status) {
@@ -221,7 +238,7 @@ Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
   const rocksdb::Status status = rocksdb::DB::Open(MakeRocksDbOptions(options), directory, &raw);
   if (!status.ok()) return OpenError(directory, status);
   return std::unique_ptr<Engine>(
-      std::make_unique<RocksDbEngine>(std::unique_ptr<rocksdb::DB>(raw)));
+      std::make_unique<RocksDbEngine>(std::unique_ptr<rocksdb::DB>(raw), *options.clock));
 }
 
 }  // namespace matricula::storage

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/clock.h"
 #include "common/storage/engine.h"
 
 namespace matricula::storage {
@@ -17,6 +18,7 @@ struct RocksDbOptions {
   size_t memtable_bytes = 32u << 20;
   // Tables kept open. Each takes a descriptor and some memory for its reader.
   int max_open_tables = 256;
+  const base::Clock* clock = &base::SystemClock();  // for measuring alone
 };
 
 // Opens, or creates, the engine in `directory` (whose parent must exist). FailedPrecondition:

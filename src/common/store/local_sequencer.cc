@@ -27,6 +27,7 @@ LocalSequencer::~LocalSequencer() { Stop(); }
 void LocalSequencer::Propose(kv::Command command, Completion completion) {
   Waiting waiting{std::move(command), std::move(completion), 0};
   waiting.bytes = waiting.command.ByteSizeLong();
+  proposed_.Add();
   Status refused;
   {
     const MutexLock lock(mutex_);
@@ -42,7 +43,17 @@ void LocalSequencer::Propose(kv::Command command, Completion completion) {
       return;
     }
   }
+  failed_.Add();
   std::move(waiting.completion)(kv::Outcome{refused, {}});
+}
+
+SequencerStats LocalSequencer::stats() const {
+  SequencerStats stats;
+  stats.proposed = proposed_.Get();
+  stats.failed = failed_.Get();
+  const MutexLock lock(mutex_);
+  stats.pending = waiting_.size();
+  return stats;
 }
 
 void LocalSequencer::Stop() {
@@ -109,7 +120,10 @@ void LocalSequencer::ApplyGroup(Group& group) {
   std::vector<kv::LogCommand> entries;
   entries.reserve(group.size());
   for (const Waiting& waiting : group) entries.push_back({next_index_++, &waiting.command});
-  auto outcomes = applier_.Apply(entries, storage::Durability::kSynced);
+  auto outcomes = [&] {
+    const base::Stopwatch stopwatch(clock_, apply_times_);
+    return applier_.Apply(entries, storage::Durability::kSynced);
+  }();
   if (!outcomes.ok()) return Fail(outcomes.status(), group);
   for (size_t i = 0; i < group.size(); ++i) Complete(group[i], std::move((*outcomes)[i]));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/histogram.h"
 #include "common/base/mutex.h"
 #include "common/kv/lessor.h"
 #include "common/store/applier.h"
@@ -35,6 +36,9 @@ class LocalSequencer final : public Sequencer {
   ~LocalSequencer() override;
 
   void Propose(kv::Command command, Completion completion) override EXCLUDES(mutex_);
+  SequencerStats stats() const override EXCLUDES(mutex_);
+  // How long executing a group and writing it took.
+  const base::Histogram& apply_times() const { return apply_times_; }
 
   // Finishes what waits, refuses what comes, and ends the thread.
   void Stop() override EXCLUDES(mutex_);
@@ -68,7 +72,11 @@ class LocalSequencer final : public Sequencer {
   // Compactions that answer when all is cleaned up, with their answers.
   std::vector<std::pair<Completion, kv::Outcome>> awaiting_clean_up_;
 
-  base::Mutex mutex_;
+  base::Histogram apply_times_;
+  base::Counter proposed_;
+  base::Counter failed_;
+
+  mutable base::Mutex mutex_;
   base::CondVar work_;
   std::deque<Waiting> waiting_ GUARDED_BY(mutex_);
   size_t waiting_bytes_ GUARDED_BY(mutex_) = 0;

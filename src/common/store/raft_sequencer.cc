@@ -130,7 +130,18 @@ void RaftSequencer::Stop() {
 
 // ---- changes ----
 
+SequencerStats RaftSequencer::stats() const {
+  SequencerStats stats;
+  stats.proposed = proposed_.Get();
+  stats.failed = failed_.Get();
+  stats.pending = node_->summary().waiting;
+  stats.leader_changes = leader_changes_.Get();
+  stats.elections = elections_.Get();
+  return stats;
+}
+
 void RaftSequencer::Propose(kv::Command command, Completion completion) {
+  proposed_.Add();
   auto call = std::make_shared<Call>(Call{command.SerializeAsString(), std::move(completion),
                                           DeadlineNs(), command.compaction().physical()});
   Submit(std::move(call));
@@ -159,9 +170,10 @@ void RaftSequencer::Settle(const std::shared_ptr<Call>& call, Result<std::any> r
       patience_.Wait(
           call->deadline_ns, [this, call] { Submit(call); },
           [this, call] {
+            failed_.Add();
             std::move(call->completion)({LostStatus(), {}});
           });
-      break;
+      return;
     case Code::kResourceExhausted:
       std::move(call->completion)({errors::TooManyRequests(), {}});
       break;
@@ -171,6 +183,7 @@ void RaftSequencer::Settle(const std::shared_ptr<Call>& call, Result<std::any> r
     default:
       std::move(call->completion)({result.status(), {}});
   }
+  failed_.Add();
 }
 
 void RaftSequencer::OnClean() {
@@ -209,6 +222,11 @@ void RaftSequencer::OnStanding(const raft::Standing& standing) {
   const uint64_t leader_before = leader_.load();
   const bool known = leader_before != 0;
   const bool now_leads = leader == options_.member_id;
+  const raft::Role role_before = std::exchange(role_, standing.role);
+  if (standing.role == raft::Role::kCandidate && role_before != raft::Role::kCandidate) {
+    elections_.Add();
+  }
+  if (leader != 0 && leader != leader_before) leader_changes_.Add();
   if (now_leads && !led) {
     // Of the last keep-alives nothing is known here.
     const auto leases = machine_.mvcc().Leases();

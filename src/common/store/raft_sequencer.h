@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/histogram.h"
 #include "common/kv/lessor.h"
 #include "common/kv/replicated_mvcc.h"
 #include "common/replication/engine_log_store.h"
@@ -56,6 +57,7 @@ class RaftSequencer final : public Sequencer {
   base::Status Start();
 
   void Propose(kv::Command command, Completion completion) override;
+  SequencerStats stats() const override;
   // Hands leadership over first, if there is anybody to take it.
   void Stop() override;
 
@@ -106,6 +108,11 @@ class RaftSequencer final : public Sequencer {
   std::atomic<uint64_t> term_{0};
   std::atomic<uint64_t> leading_term_{0};
   std::atomic<int64_t> leaderless_since_ns_;
+  raft::Role role_ = raft::Role::kFollower;  // of the node's thread
+  base::Counter proposed_;
+  base::Counter failed_;
+  base::Counter leader_changes_;
+  base::Counter elections_;
   Patience patience_;
 
   // Compactions that answer when all is cleaned up. Of the node's thread.

@@ -89,6 +89,8 @@ Status ReplicaStore::OpenMachine() {
   hooks.on_clean = [this] {
     if (group_ != nullptr) group_->OnClean();
   };
+  hooks.clock = options_.clock;
+  hooks.apply_times = &apply_times_;
   auto machine = kv::ReplicatedMvcc::Open(*engine_, std::move(hooks));
   RETURN_IF_ERROR(machine.status());
   machine_ = std::move(machine).value();
@@ -342,6 +344,24 @@ ReplicaStore::Numbers ReplicaStore::GetNumbers() const {
   numbers.compacted_revision = mvcc_->compacted_revision();
   numbers.alarms = mvcc_->RaisedAlarms();
   return numbers;
+}
+
+ReplicaStore::Stats ReplicaStore::GetStats() const {
+  using storage::Durability;
+  Stats stats;
+  stats.engine = engine_->Stats();
+  stats.sequencer = sequencer_->stats();
+  const base::Histogram* synced = engine_->WriteTimes(Durability::kSynced);
+  const base::Histogram* buffered = engine_->WriteTimes(Durability::kBuffered);
+  if (synced != nullptr) stats.synced_writes = synced->Snapshot();
+  if (buffered != nullptr) stats.buffered_writes = buffered->Snapshot();
+  if (group_ != nullptr) {
+    stats.node = group_->node().summary();
+    stats.applies = apply_times_.Snapshot();
+  } else {
+    stats.applies = static_cast<const LocalSequencer&>(*sequencer_).apply_times().Snapshot();
+  }
+  return stats;
 }
 
 Status ReplicaStore::Checkpoint(const std::string& directory) {

@@ -113,6 +113,18 @@ class ReplicaStore final : public Store {
   };
   Numbers GetNumbers() const;
 
+  // For metrics: counts since the start, and what is there now.
+  struct Stats {
+    storage::EngineStats engine;
+    SequencerStats sequencer;
+    replication::Node::Summary node;  // of a member of a cluster
+    base::HistogramSnapshot synced_writes;
+    base::HistogramSnapshot buffered_writes;
+    base::HistogramSnapshot applies;
+  };
+  Stats GetStats() const;
+  uint64_t quota_bytes() const { return options_.quota_bytes; }
+
   // A consistent copy of the data in `directory`, which must not exist; writers go on.
   base::Status Checkpoint(const std::string& directory);
 
@@ -164,6 +176,7 @@ class ReplicaStore final : public Store {
   std::atomic<bool> stopped_{false};
   std::atomic<int64_t> measured_at_ns_{INT64_MIN};
   std::atomic<uint64_t> measured_bytes_{0};
+  base::Histogram apply_times_;  // of a member of a cluster
   std::unique_ptr<Sequencer> sequencer_;
   RaftSequencer* group_ = nullptr;  // the sequencer, if it is one
   std::unique_ptr<LeaderDesk> desk_;

@@ -7,6 +7,15 @@
 
 namespace matricula::store {
 
+struct SequencerStats {
+  uint64_t proposed = 0;
+  uint64_t failed = 0;  // not carried out, as far as this replica knows; not the same as refused
+  uint64_t pending = 0;
+  // Of a replica among others.
+  uint64_t leader_changes = 0;
+  uint64_t elections = 0;  // in which this replica stood
+};
+
 // Brings commands into the one order in which all replicas apply them, and tells how each ended.
 class Sequencer {
  public:
@@ -19,6 +28,8 @@ class Sequencer {
   // ResourceExhausted (too much is waiting) and Unavailable (stopped), both without effect, and
   // OutcomeUnknown.
   virtual void Propose(kv::Command command, Completion completion) = 0;
+
+  virtual SequencerStats stats() const = 0;
 
   // Finishes what waits, as far as possible, and refuses what comes.
   virtual void Stop() = 0;

@@ -29,9 +29,10 @@ Status MakeFolder(const std::string& path) {
 
 Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
                                                    const base::Clock& clock,
-                                                   const std::shared_ptr<rpc::Loop>& loop) {
+                                                   const std::shared_ptr<rpc::Loop>& loop,
+                                                   rpc::CallObserver* observer) {
   RETURN_IF_ERROR(MakeFolder(settings.data));
-  std::unique_ptr<KvReplica> replica(new KvReplica(settings, loop));
+  std::unique_ptr<KvReplica> replica(new KvReplica(settings, loop, observer));
   RETURN_IF_ERROR(replica->OpenStore(settings, clock, loop));
   RETURN_IF_ERROR(replica->RegisterServices(settings, clock));
   if (replica->group_) RETURN_IF_ERROR(replica->group_->Serve(*replica->store_));
@@ -58,13 +59,15 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
   return base::OkStatus();
 }
 
-KvReplica::KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop)
+KvReplica::KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop,
+                     rpc::CallObserver* observer)
     : address_(settings.kv_listen) {
   rpc::ServerOptions options;
   options.listen = settings.kv_listen;
   options.reflection = settings.reflection;
   options.loop = loop;
   options.min_client_ping_interval_ms = kMinClientPingIntervalMs;
+  options.observer = observer;
   server_ = std::make_unique<rpc::Server>(options);
 }
 
@@ -85,7 +88,7 @@ KvReplica::~KvReplica() {
   if (group_) group_->Stop();
 }
 
-store::Store& KvReplica::store() { return *store_; }
+store::ReplicaStore& KvReplica::store() { return *store_; }
 
 Status KvReplica::Serve() {
   RETURN_IF_ERROR(server_->Start());

@@ -19,16 +19,20 @@ namespace matricula::roles {
 class KvReplica {
  public:
   // Opens the data (made if there is none). FailedPrecondition: another process has it open.
-  // InvalidArgument: a setting makes no sense. `loop` serves it all, until after Stop.
+  // InvalidArgument: a setting makes no sense. `loop` serves it all, until after Stop; `observer`
+  // (may be nullptr) hears of every call until then.
   static base::Result<std::unique_ptr<KvReplica>> Open(const Settings& settings,
                                                        const base::Clock& clock,
-                                                       const std::shared_ptr<rpc::Loop>& loop);
+                                                       const std::shared_ptr<rpc::Loop>& loop,
+                                                       rpc::CallObserver* observer);
   ~KvReplica();
 
   // For the roles in this process; lives as long as this.
-  store::Store& store();
+  store::ReplicaStore& store();
   // As far as it knows: another one may have been elected meanwhile.
   bool Leads() const { return store_->leader() == store_->member_id(); }
+  // nullptr: it is the only replica.
+  const ReplicaGroup* group() const { return group_.get(); }
 
   // Serves the etcd API. Unavailable: the address is taken.
   base::Status Serve();
@@ -37,7 +41,8 @@ class KvReplica {
   void Stop(std::chrono::milliseconds grace);
 
  private:
-  KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop);
+  KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop,
+            rpc::CallObserver* observer);
   base::Status OpenStore(const Settings& settings, const base::Clock& clock,
                          const std::shared_ptr<rpc::Loop>& loop);
   base::Status RegisterServices(const Settings& settings, const base::Clock& clock);

@@ -41,6 +41,10 @@ class ReplicaGroup {
   // After the store's Stop(), before its end.
   void Stop();
 
+  // By member, since the start.
+  std::map<uint64_t, uint64_t> SentBytes() const { return transport_->SentBytes(); }
+  std::map<uint64_t, uint64_t> ReceivedBytes() const { return service_->ReceivedBytes(); }
+
   const etcdserverpb::Member& introduction() const { return introduction_; }
 
  private:

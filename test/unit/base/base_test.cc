@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 #include <string>
+#include <vector>
 
 #include "common/base/crc32c.h"
+#include "common/base/histogram.h"
 #include "common/base/status.h"
 
 namespace matricula::base {
@@ -21,6 +23,25 @@ TEST_CASE("a result holds a value or a status") {
   CHECK(*good == 7);
   CHECK_FALSE(bad.ok());
   CHECK(bad.status().ToString() == "NOT_FOUND: no such key");
+}
+
+TEST_CASE("a histogram counts a value in the first bucket that holds it") {
+  Histogram histogram(kCountBounds);
+  for (const int64_t value : {1, 2, 3, 4, 1'024, 1'025}) histogram.Observe(value);
+  const HistogramSnapshot snapshot = histogram.Snapshot();
+  CHECK(snapshot.counts == std::vector<uint64_t>{1, 1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 1});
+  CHECK(snapshot.total() == 6);
+  CHECK(snapshot.sum == 2'059);
+}
+
+TEST_CASE("a stopwatch observes how long it lived") {
+  ManualClock clock;
+  Histogram histogram;
+  {
+    const Stopwatch stopwatch(clock, histogram);
+    clock.AdvanceMs(3);
+  }
+  CHECK(histogram.sum() == 3'000'000);
 }
 
 }  // namespace matricula::base

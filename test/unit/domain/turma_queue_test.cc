@@ -160,9 +160,9 @@ TEST_CASE("the queues are bounded, each and all together") {
                                   answers[i] = result.status().ToString();
                                 });
   }
-  CHECK(server.turmas.waiting() == 8);
+  CHECK(server.turmas.Stats().waiting == 8);
   bed.scheduler.RunUntilIdle();
-  CHECK(server.turmas.waiting() == 0);
+  CHECK(server.turmas.Stats().waiting == 0);
   // The first of each class is under way when the others come.
   for (size_t i = 0; i < 30; ++i) {
     INFO(i);
@@ -185,7 +185,7 @@ TEST_CASE("who has waited too long is told so, and the queue goes on") {
   const auto& answers = burst.Wait();
   for (const std::string& answer : answers) CHECK(answer.find("UNAVAILABLE: ") == 0);
   CHECK(bed.scheduler.MonotonicMs() - start_ms < 12'000);
-  CHECK(bed.server().turmas.waiting() == 0);
+  CHECK(bed.server().turmas.Stats().waiting == 0);
   bed.fake.CutOff(false);
   CHECK(bed.Matricula("GSI010", Aluno(0)) == "");
 }
