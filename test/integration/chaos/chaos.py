@@ -22,6 +22,7 @@ import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -58,6 +59,24 @@ class Figures:
             "silence_ms": {name: {"most": max(found), "median": sorted(found)[len(found) // 2]}
                            for name, found in sorted(self.silences.items())}},
             ensure_ascii=False)
+
+
+class Standstill(threading.Thread):
+    """Notices when nothing ran for a while: then what took too long is nobody's fault."""
+
+    def __init__(self):
+        super().__init__(name="standstill", daemon=True)
+        self.longest_s = 0
+        self.start()
+
+    def run(self):
+        while True:
+            began = time.monotonic()
+            time.sleep(0.5)
+            stood_s = time.monotonic() - began - 0.5
+            self.longest_s = max(self.longest_s, stood_s)
+            if stood_s > 3:
+                say("%s  nothing ran for %.1f s" % (time.strftime("%H:%M:%S"), stood_s))
 
 
 class Run:
@@ -170,7 +189,7 @@ def main():
     parser.add_argument("--minutes", type=float, help="the long form, for so long")
     parser.add_argument("--replicas", type=int, choices=(3, 5), default=3)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--clients", type=int, default=6, help="besides one for each member")
+    parser.add_argument("--clients", type=int, default=6, help="of the store, besides two for each member")
     parser.add_argument("--only", help="of the long form: these faults alone, by name")
     parser.add_argument("--keep", action="store_true", help="logs, also if all is well")
     parser.add_argument("--tally", help="a file to append the figures to")
@@ -179,11 +198,15 @@ def main():
     ends = time.monotonic() + 60 * (options.minutes or 10)
     seed = options.seed
     well = True
-    while well:
-        well = play_one(options, seed, min(ends, time.monotonic() + CLUSTER_S), figures)
+    standstill = Standstill()
+    while True:
+        well = play_one(options, seed, min(ends, time.monotonic() + CLUSTER_S), figures) and well
         seed += 1
         if options.minutes is None or time.monotonic() > ends:
             break
+    if standstill.longest_s > 5:
+        say("the machine stood still for up to %d s; whoever ran out of time may be excused" %
+            standstill.longest_s)
     say(figures.line())
     if options.tally:
         with open(options.tally, "a", encoding="utf-8") as tally:

@@ -77,8 +77,8 @@ void Client::Run(const std::atomic<bool>& stop) {
 std::string Client::DrawKey() { return fmt::format("{}r{}", kPrefix, Draw(kRegisters)); }
 
 Operation Client::Begin(bool is_write) {
-  if (plan_.pinned_to >= 0) {
-    member_ = plan_.pinned_to;
+  if (plan_.manner != Manner::kRoaming) {
+    member_ = plan_.member;
   } else if (--left_with_member_ <= 0) {
     member_ = Draw(static_cast<int>(members_.size()));
     left_with_member_ = 1 + Draw(kMostWithOneMember);
@@ -135,6 +135,17 @@ Operation Client::Put(int member, const std::string& key) {
   return operation;
 }
 
+int64_t Client::TimeoutMs() const {
+  switch (plan_.manner) {
+    case Manner::kPatient:
+      return 20'000;
+    case Manner::kHasty:
+      return 300;
+    default:
+      return 3'000;
+  }
+}
+
 void Client::Perform(Operation& operation) {
   operation.start_ns = clock_.MonotonicNs();
   if (operation.id.empty()) {
@@ -156,7 +167,7 @@ void Client::Read(Operation& operation) {
   if (operation.reads.size() > 1) request.set_range_end(fmt::format("{}s", kPrefix));
   request.set_serializable(operation.serializable);
   grpc::ClientContext context;
-  rpc::SetDeadline(context, plan_.pinned_to < 0 ? kImpatientMs : kPatientMs);
+  rpc::SetDeadline(context, TimeoutMs());
   etcdserverpb::RangeResponse response;
   const grpc::Status status = members_[operation.member].kv->Range(&context, request, &response);
   operation.error = status.error_message();
@@ -171,7 +182,7 @@ void Client::Write(Operation& operation) {
   request.set_key(operation.writes.front().key);
   request.set_value(*operation.writes.front().value);
   grpc::ClientContext context;
-  rpc::SetDeadline(context, plan_.pinned_to < 0 ? kImpatientMs : kPatientMs);
+  rpc::SetDeadline(context, TimeoutMs());
   etcdserverpb::PutResponse response;
   const grpc::Status status = members_[operation.member].kv->Put(&context, request, &response);
   operation.error = status.error_message();
@@ -185,7 +196,7 @@ void Client::Transact(Operation& operation) {
   for (const Pair& pair : operation.writes) AddWrite(pair, request);
   request.add_failure()->mutable_request_range()->set_key(operation.reads.front().key);
   grpc::ClientContext context;
-  rpc::SetDeadline(context, plan_.pinned_to < 0 ? kImpatientMs : kPatientMs);
+  rpc::SetDeadline(context, TimeoutMs());
   etcdserverpb::TxnResponse response;
   const grpc::Status status = members_[operation.member].kv->Txn(&context, request, &response);
   operation.error = status.error_message();

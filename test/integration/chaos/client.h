@@ -13,13 +13,21 @@
 
 namespace matricula::chaos {
 
+// Those of the clients' manners that make a difference to what faults they meet.
+enum class Manner {
+  kRoaming,  // another member after each error, or after some requests
+  // One member alone, and waits long for its answers: longer than a leader is paused, so that what
+  // it was asked before or meanwhile is answered afterwards.
+  kPatient,
+  // One member alone, and soon asks again: somebody must notice at once when a write is possible.
+  kHasty,
+};
+
 struct ClientPlan {
   int number = 0;
   uint64_t seed = 0;
-  // Speaks to this member alone, and waits long for its answers: longer than a leader is paused,
-  // so that what it was asked before or meanwhile is answered afterwards. -1: any member, and
-  // another one after each error or some requests.
-  int pinned_to = -1;
+  Manner manner = Manner::kRoaming;
+  int member = 0;         // where it does not roam
   int64_t pause_ms = 10;  // on the average, between two requests
 };
 
@@ -27,8 +35,6 @@ struct ClientPlan {
 class Client {
  public:
   static constexpr int kRegisters = 6;
-  static constexpr int64_t kPatientMs = 20'000;
-  static constexpr int64_t kImpatientMs = 3'000;
 
   // `on_done` is told of each request that has ended.
   Client(ClientPlan plan, const std::vector<std::string>& members, const base::Clock& clock,
@@ -43,6 +49,7 @@ class Client {
   Operation Begin(bool is_write);
   Operation DrawRead();
   Operation DrawWrite();
+  int64_t TimeoutMs() const;
   void Perform(Operation& operation);
   void Read(Operation& operation);
   void Write(Operation& operation);

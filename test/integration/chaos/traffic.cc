@@ -27,16 +27,29 @@ Traffic::Traffic(TrafficOptions options, const base::Clock& clock)
       members_(Connect(options_.members, 0)),
       journal_(options_.directory + "/journal") {
   const int all = static_cast<int>(options_.members.size());
-  const auto on_done = [this](const Operation& operation) { OnDone(operation); };
-  for (int i = 0; i < options_.clients + all; ++i) {
-    const ClientPlan plan = {i + 1, options_.seed * 1'000 + static_cast<uint64_t>(i),
-                             i < all ? i : -1, options_.pause_ms};
-    clients_.push_back(std::make_unique<Client>(plan, options_.members, clock_, on_done));
-    if (i > all) continue;  // one that roams
-    watchers_.push_back(std::make_unique<Watcher>(i, i < all ? i : -1, options_.members, clock_));
+  for (int i = 0; i < all; ++i) {
+    AddClient(Manner::kPatient, i);
+    AddClient(Manner::kHasty, i);
+    watchers_.push_back(std::make_unique<Watcher>(i, i, options_.members, clock_));
   }
-  const ClientPlan plan = {options_.clients + all + 1, options_.seed, -1, 0};
-  marker_ = std::make_unique<Client>(plan, options_.members, clock_, on_done);
+  for (int i = 0; i < options_.clients; ++i) AddClient(Manner::kRoaming, 0);
+  watchers_.push_back(std::make_unique<Watcher>(all, -1, options_.members, clock_));
+  marker_ = MakeClient(Manner::kRoaming, 0);
+}
+
+std::unique_ptr<Client> Traffic::MakeClient(Manner manner, int member) {
+  ClientPlan plan;
+  plan.number = static_cast<int>(clients_.size()) + 1;
+  plan.seed = options_.seed * 1'000 + clients_.size();
+  plan.manner = manner;
+  plan.member = member;
+  plan.pause_ms = manner == Manner::kRoaming ? options_.pause_ms : 3 * options_.pause_ms;
+  return std::make_unique<Client>(plan, options_.members, clock_,
+                                  [this](const Operation& operation) { OnDone(operation); });
+}
+
+void Traffic::AddClient(Manner manner, int member) {
+  clients_.push_back(MakeClient(manner, member));
 }
 
 Traffic::~Traffic() { JoinAll(); }

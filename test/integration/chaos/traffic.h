@@ -18,7 +18,7 @@ namespace matricula::chaos {
 struct TrafficOptions {
   std::vector<std::string> members;  // HOST:PORT of the etcd API; those that are down, too
   std::string directory;             // for the journal, and for what is found wrong
-  int clients = 6;                   // besides one for each member
+  int clients = 6;                   // that roam, besides two for each member
   int64_t pause_ms = 10;
   uint64_t seed = 1;
 };
@@ -54,6 +54,8 @@ class Traffic {
   int64_t LongestSilenceMs();
 
  private:
+  std::unique_ptr<Client> MakeClient(Manner manner, int member);
+  void AddClient(Manner manner, int member);
   void OnDone(const Operation& operation) EXCLUDES(mutex_);
   void NoteAcknowledged(int64_t now_ns);
   int64_t Mark(const std::vector<int>& serving);

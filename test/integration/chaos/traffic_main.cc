@@ -44,7 +44,7 @@ int Main(int argc, char** argv) {
   CLI::App app{"Clients of a cluster whose answers are judged."};
   app.add_option("--member", options.members, "HOST:PORT of each member's etcd API")->required();
   app.add_option("--directory", options.directory, "for the journal and for findings")->required();
-  app.add_option("--clients", options.clients, "besides one for each member")
+  app.add_option("--clients", options.clients, "that roam, besides two for each member")
       ->capture_default_str();
   app.add_option("--pause-ms", options.pause_ms, "between a client's requests, on the average")
       ->capture_default_str();
