@@ -16,18 +16,13 @@ import time
 
 import grpc
 
+import cluster
 import harness
-from cluster_test import Cluster
 
 WRITERS = 4
 PUT = "/etcdserverpb.KV/Put"
 # Long enough for everything that a test may see, so that a lasting silence is an error.
 SILENCE_S = 30
-
-
-def put_request(key, value):
-    """A PutRequest, by hand to need no further package: fields 1 and 2, both shorter than 128."""
-    return b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(value)]) + value
 
 
 class Writers:
@@ -51,7 +46,7 @@ class Writers:
                 count += 1
                 began = time.monotonic()
                 try:
-                    put(put_request(key, b"%d" % count), timeout=SILENCE_S)
+                    put(cluster.put_request(key, b"%d" % count), timeout=SILENCE_S)
                     self._done.append((began, time.monotonic()))
                 except grpc.RpcError:
                     self.errors += 1
@@ -82,7 +77,7 @@ def quantile(values, share):
     return ordered[max(0, -(-len(ordered) * int(share * 1000) // 1000) - 1)]
 
 
-class Failover(Cluster):
+class Failover(cluster.Case):
     """The measuring, on a cluster that lasts for all rounds."""
 
     def rounds(self, members, count, end):

@@ -1,80 +1,15 @@
 """Three processes are one store: any takes any request, and the loss of any one is survived."""
 
-import subprocess
+import shutil
 import time
 import unittest
 
+import cluster
 import harness
+from cluster import Member, etcdctl
 
 
-def etcdctl(address, *arguments, timeout_s=30):
-    return subprocess.run(["etcdctl", "--endpoints", address, *arguments], capture_output=True,
-                          encoding="utf-8", timeout=timeout_s, check=False,
-                          env=harness.clean_environment(ETCDCTL_API="3"))
-
-
-class Member(harness.Matriculad):
-    def __init__(self, raft_listen, arguments, roles=("kv-replica",)):
-        self.raft_listen = raft_listen
-        super().__init__(["--raft-listen", raft_listen, *arguments], roles=roles,
-                         name="member-" + raft_listen.split(":")[1])
-
-    def status(self):
-        """[member id, term, leads, learner], or None."""
-        run = etcdctl(self.kv_listen, "endpoint", "status", "--command-timeout=2s",
-                      "--write-out=fields")
-        if run.returncode != 0:
-            return None
-        fields = dict(line.split(" : ", 1) for line in run.stdout.splitlines() if " : " in line)
-        return {"id": int(fields['"MemberID"']), "leader": int(fields['"Leader"']),
-                "term": int(fields['"RaftTerm"']), "learner": fields['"IsLearner"'] == "true"}
-
-    def leads(self):
-        status = self.status()
-        return status is not None and status["leader"] == status["id"]
-
-
-class Cluster(harness.TestCase):
-    def start_three(self, roles=("kv-replica",)):
-        addresses = [harness.free_address() for _ in range(3)]
-        peers = [flag for address in addresses for flag in ("--peer", address)]
-        members = [self.manage(Member(address, peers, roles)) for address in addresses]
-        for member in members:
-            member.launch()
-        self.wait_serving(members)
-        return members
-
-    def wait_serving(self, members):
-        for member in members:
-            harness.wait_until(member.is_serving, what=member.name + " to serve")
-
-    def leader_of(self, members):
-        return harness.wait_until(lambda: next((m for m in members if m.leads()), None),
-                                  what="a leader")
-
-    def put(self, member, key, value):
-        run = etcdctl(member.kv_listen, "put", key, value)
-        self.assertEqual((run.returncode, run.stdout), (0, "OK\n"), run.stderr)
-
-    def get(self, member, key, *flags):
-        run = etcdctl(member.kv_listen, "get", "--print-value-only", *flags, key)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return run.stdout.strip()
-
-    def hash_of(self, member):
-        run = etcdctl(member.kv_listen, "endpoint", "hashkv")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return run.stdout.split(", ")[1].strip()
-
-    def assert_equal_hashes(self, members):
-        harness.wait_until(lambda: len({self.hash_of(m) for m in members}) == 1,
-                           what="equal hashes on all members")
-
-    def members_of(self, member):
-        run = etcdctl(member.kv_listen, "member", "list")
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return [line.split(", ") for line in run.stdout.splitlines()]
-
+class ClusterTest(cluster.Case):
     def test_any_member_takes_any_request_and_any_may_die(self):
         members = self.start_three()
         for i, member in enumerate(members):
@@ -142,23 +77,6 @@ class Cluster(harness.TestCase):
             harness.wait_until(lambda m=member: self.get(m, "leased") == "",
                                what="the lease to end")
 
-    def add(self, through, raft_listen):
-        run = etcdctl(through.kv_listen, "member", "add", "new",
-                      "--peer-urls=http://" + raft_listen)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return run.stdout.split()[1]
-
-    def join(self, through, peers):
-        address = harness.free_address()
-        self.add(through, address)
-        flags = [flag for peer in peers for flag in ("--peer", peer.raft_listen)]
-        member = self.manage(Member(address, ["--join", *flags]))
-        member.launch()
-        self.wait_serving([member])
-        harness.wait_until(lambda: member.status() and not member.status()["learner"],
-                           what="the new member's promotion")
-        return member
-
     def test_one_member_grows_to_three_and_a_dead_one_is_replaced(self):
         alone = self.start_server(roles=["kv-replica"])
         for i in range(20):
@@ -185,9 +103,6 @@ class Cluster(harness.TestCase):
         self.assertEqual(self.get(fourth, "grown"), "yes")
         self.assert_equal_hashes([second, third, fourth])
 
-    def member_id_at(self, member, raft_listen):
-        return int(next(m[0] for m in self.members_of(member) if raft_listen in m[3]), 16)
-
     def test_a_backup_of_three_becomes_a_store_of_one(self):
         members = self.start_three()
         self.put(members[0], "key", "value")
@@ -210,6 +125,20 @@ class Cluster(harness.TestCase):
                 pb.Aluno(matricula="12121BSI001", nome="Rita Exemplo")))
             found = harness.admin(two).ObtemAluno(pb.Identificador(id="12121BSI001"))
             self.assertEqual(found.nome, "Rita Exemplo")
+
+    def test_a_wiped_replica_is_refused_on_both_sides(self):
+        members = self.start_three()
+        self.put(members[0], "key", "value")
+        wiped = next(m for m in members if not m.leads())
+        others = [m for m in members if m is not wiped]
+        wiped.kill()
+        shutil.rmtree(wiped.data)
+        wiped.launch()
+        harness.wait_until(lambda: "remove it and add it anew" in wiped.log(), what="why, there")
+        harness.wait_until(lambda: all("that member's data is not what it was" in m.log()
+                                       for m in others), what="and here")
+        self.assertFalse(wiped.is_serving())
+        self.put(others[0], "key", "goes on")
 
     def test_a_replica_of_another_cluster_is_refused_on_both_sides(self):
         members = self.start_three()
