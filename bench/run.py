@@ -3,6 +3,9 @@
 
   bench/run.py portals   the portals' calls of a fresh matriculad, against a bare gRPC echo server
   bench/run.py kv        its etcd API against a stock etcd: puts, linearizable and serializable gets
+  bench/run.py cache     linearizable reads through an admin server whose store is elsewhere, with
+                         its cache and without, against a bare gRPC echo server
+  bench/run.py bus       from the acknowledgement of a write to its event at a subscriber
   bench/run.py rpc       what common/rpc costs on top of gRPC's bare asynchronous API
 
 Everything runs on loopback, with the same client (matricula_load) and in turn: one round measures
@@ -253,7 +256,7 @@ def run_rpc(bench, options):
 def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["portals", "kv", "rpc"])
+    parser.add_argument("mode", choices=["portals", "kv", "cache", "bus", "rpc"])
     parser.add_argument("--build", type=Path, default=ROOT / "build/release",
                         help="where the programs are (default: build/release)")
     parser.add_argument("--matriculad", type=Path, help="another binary than the build's")
@@ -269,6 +272,8 @@ def parse_arguments():
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--students", type=int, default=20_000, help="prepared on each server")
     parser.add_argument("--replicas", type=int, default=1, help="kv: members on either side")
+    parser.add_argument("--stores", type=int, action="append",
+                        help="cache, bus: replicas of the store; may be repeated (default: 3 and 1)")
     parser.add_argument("--data-root", type=Path, default=ROOT / "build/bench-data",
                         help="where data directories are made; a real disk")
     parser.add_argument("--json", type=Path, help="every run's result goes there, too")
@@ -276,13 +281,18 @@ def parse_arguments():
 
 
 def main():
+    import bus  # pylint: disable=import-outside-toplevel
     options = parse_arguments()
     options.build = options.build.resolve()
     options.data_root = options.data_root.resolve()
     bench = Bench(options)
-    {"portals": run_portals, "kv": run_kv, "rpc": run_rpc}[options.mode](bench, options)
+    options.stores = options.stores or [3, 1]
+    modes = {"portals": run_portals, "kv": run_kv, "rpc": run_rpc, "cache": bus.run_cache,
+             "bus": bus.run_bus}
+    modes[options.mode](bench, options)
     bench.save()
 
 
 if __name__ == "__main__":
+    sys.modules["run"] = sys.modules["__main__"]  # for bus.py
     main()

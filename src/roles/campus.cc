@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/log.h"
+
 namespace matricula::roles {
 namespace {
 
@@ -36,7 +38,23 @@ Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store&
       timer_(clock),
       mandate_(store, clock, name_, std::move(leads)) {}
 
+namespace {
+
+// What it was good for, in the last lines of a process.
+void LogCache(const sync::CacheStats& stats) {
+  base::log::Info("cache.closed", {{"hits", stats.hits},
+                                   {"of_these_waited", stats.waits},
+                                   {"misses", stats.misses},
+                                   {"fallbacks", stats.fallbacks},
+                                   {"barriers", stats.barriers},
+                                   {"gaps", stats.gaps},
+                                   {"keys", stats.keys}});
+}
+
+}  // namespace
+
 Campus::~Campus() {
+  if (cache_) LogCache(cache_->Stats());
   ingest_.reset();
   relay_.reset();
   cache_.reset();

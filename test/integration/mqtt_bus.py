@@ -3,6 +3,9 @@
 import subprocess
 import threading
 import time
+import uuid
+
+import grpc
 
 import harness
 
@@ -47,6 +50,33 @@ class Subscriber:
                 seen.add(properties["rev"])
                 chain.append((int(properties["prev"]), int(properties["rev"])))
         return chain
+
+
+class Patient:
+    """A stub whose calls are repeated while the server has trouble, each under one request id, so that
+    a write happens once. `repeated` counts."""
+
+    GIVE_UP_S = 60
+    TROUBLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN,
+               grpc.StatusCode.DEADLINE_EXCEEDED)
+
+    def __init__(self, stub):
+        self._stub = stub
+        self.repeated = 0
+
+    def __getattr__(self, method):
+        def call(message):
+            metadata = (("x-request-id", uuid.uuid4().hex),)
+            deadline = time.monotonic() + self.GIVE_UP_S
+            while True:
+                try:
+                    return getattr(self._stub, method)(message, timeout=20, metadata=metadata)
+                except grpc.RpcError as error:
+                    if error.code() not in self.TROUBLE or time.monotonic() > deadline:
+                        raise
+                    self.repeated += 1
+                    time.sleep(0.1)
+        return call
 
 
 class CampusTest(harness.TestCase):

@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/domain/keys.h"
+#include "common/sync/read_barrier.h"
 #include "common/sync/record_cache.h"
 #include "common/sync/relay_keys.h"
 #include "common/sync/relay_message.h"
@@ -66,6 +67,15 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
         cache_(options_.max_keys, options_.max_bytes) {}
 
   void Start() {
+    // A question that is under way must not keep us alive for ever, nor find us gone.
+    barrier_ = std::make_shared<ReadBarrier>(
+        store_, timer_,
+        [weak = weak_from_this()](std::vector<PendingRead>& reads,
+                                  const Result<RangeResponse>& answer) {
+          if (const auto self = weak.lock()) return self->OnLastChange(reads, answer);
+          const Status gone(base::Code::kUnavailable, "the server stops");
+          for (PendingRead& read : reads) read.Fail(gone);
+        });
     mqtt::ClientOptions options = options_.mqtt;
     options.subscriptions = {"portal/admin/#", "portal/mat/#"};
     mqtt::Listener& listener = *this;
@@ -83,8 +93,9 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       client = std::move(client_);
     }
     client.reset();
+    barrier_->Close();
     std::unique_ptr<store::Watch> watch;
-    std::vector<Read> waiting;
+    std::vector<PendingRead> waiting;
     {
       const base::MutexLock lock(mutex_);
       stopping_ = true;
@@ -93,23 +104,18 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       waiting.swap(waiting_);
     }
     watch.reset();
-    for (Read& read : waiting) AskStore(std::move(read));
+    for (PendingRead& read : waiting) AskStore(std::move(read));
   }
 
-  void ReadRecord(RangeRequest request, base::Done<RangeResponse> done) {
-    Read read{std::move(request), std::move(done)};
-    bool ask = false;
-    {
-      const base::MutexLock lock(mutex_);
-      arrived_.push_back(std::move(read));
-      ask = !std::exchange(asking_, true);
-    }
-    if (ask) AskForLastChange();
-  }
+  void ReadRecord(PendingRead read) { barrier_->Add(std::move(read)); }
 
   CacheStats Stats() const {
+    CacheStats stats;
+    if (barrier_) stats.barriers = barrier_->questions();
     const base::MutexLock lock(mutex_);
-    CacheStats stats = stats_;
+    const uint64_t barriers = stats.barriers;
+    stats = stats_;
+    stats.barriers = barriers;
     stats.keys = cache_.size();
     stats.bytes = cache_.bytes();
     stats.evictions = cache_.evictions();
@@ -118,46 +124,14 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   }
 
  private:
-  struct Read {
-    RangeRequest request;
-    base::Done<RangeResponse> done;
-    int64_t last_change = 0;  // it must show at least this revision
-    int64_t revision = 0;     // of the store when that was asked
-    int64_t deadline_ms = 0;
-  };
-
-  // ---- the barrier: one question for all reads that arrived before it ----
-
-  void AskForLastChange() {
-    auto reads = std::make_shared<std::vector<Read>>();
-    {
-      const base::MutexLock lock(mutex_);
-      reads->swap(arrived_);
-      ++stats_.barriers;
-    }
-    RangeRequest request;
-    request.set_key(std::string(domain::kMudancaKey));
-    request.set_keys_only(true);
-    store_.Range(request, [self = shared_from_this(), reads](Result<RangeResponse> answer) {
-      self->OnLastChange(*reads, answer);
-    });
-  }
-
-  void OnLastChange(std::vector<Read>& reads, const Result<RangeResponse>& answer) {
-    bool again = false;
-    {
-      const base::MutexLock lock(mutex_);
-      asking_ = again = !arrived_.empty();
-    }
-    // The next round first: its way to the store and back overlaps with our answering.
-    if (again) AskForLastChange();
+  void OnLastChange(std::vector<PendingRead>& reads, const Result<RangeResponse>& answer) {
     if (!answer.ok()) {
-      for (Read& read : reads) std::move(read.done)(answer.status());
+      for (PendingRead& read : reads) read.Fail(answer.status());
       return;
     }
     AdoptCluster(answer->header().cluster_id());
     const int64_t last_change = answer->kvs().empty() ? 0 : answer->kvs(0).mod_revision();
-    for (Read& read : reads) {
+    for (PendingRead& read : reads) {
       read.last_change = last_change;
       read.revision = answer->header().revision();
     }
@@ -165,18 +139,18 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   }
 
   // Answers each read from memory, lets it wait for the bus, or asks the store.
-  void Resolve(std::vector<Read>& reads) {
-    std::vector<std::pair<Read, RangeResponse>> known;
-    std::vector<Read> unknown;
+  void Resolve(std::vector<PendingRead>& reads) {
+    std::vector<std::pair<PendingRead, RangeResponse>> known;
+    known.reserve(reads.size());
+    std::vector<PendingRead> unknown;
     {
       const base::MutexLock lock(mutex_);
-      for (Read& read : reads) {
-        const std::string& key = read.request.key();
-        if (auto kv = cache_.Find(key, read.last_change)) {
+      for (PendingRead& read : reads) {
+        if (const auto* value = cache_.Find(read.key, read.last_change)) {
           ++stats_.hits;
-          known.emplace_back(std::move(read), RangeResponse());
-          FillResponse(std::move(*kv), known.back());
-        } else if (!cache_.MayKnow(key)) {
+          auto& [taken, response] = known.emplace_back(std::move(read), RangeResponse());
+          FillResponse(*value, taken.revision, response);
+        } else if (!cache_.MayKnow(read.key)) {
           ++stats_.misses;
           unknown.push_back(std::move(read));
         } else if (MayWait()) {
@@ -189,16 +163,16 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
         }
       }
     }
-    for (auto& [read, response] : known) std::move(read.done)(std::move(response));
-    for (Read& read : unknown) AskStore(std::move(read));
+    for (auto& [read, response] : known) read.Give(std::move(response));
+    for (PendingRead& read : unknown) AskStore(std::move(read));
   }
 
-  static void FillResponse(std::optional<KeyValue> kv, std::pair<Read, RangeResponse>& known) {
-    RangeResponse& response = known.second;
-    response.mutable_header()->set_revision(known.first.revision);
-    if (!kv) return;
+  static void FillResponse(const RecordCache::Value& value, int64_t revision,
+                           RangeResponse& response) {
+    response.mutable_header()->set_revision(revision);
+    if (!value) return;
     response.set_count(1);
-    *response.add_kvs() = std::move(*kv);
+    *response.add_kvs() = *value;
   }
 
   bool MayWait() REQUIRES(mutex_) {
@@ -206,20 +180,24 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
            clock_.MonotonicMs() >= distrusted_until_ms_;
   }
 
-  void AskStore(Read read) {
-    const RangeRequest request = read.request;
-    store_.Range(request, [self = shared_from_this(), key = request.key(),
-                           done = std::move(read.done)](Result<RangeResponse> answer) mutable {
-      if (answer.ok()) self->Keep(key, *answer);
-      std::move(done)(std::move(answer));
+  void AskStore(PendingRead read) {
+    RangeRequest request;
+    request.set_key(read.key);
+    store_.Range(request, [self = shared_from_this(),
+                           read = std::move(read)](Result<RangeResponse> answer) mutable {
+      if (!answer.ok()) return read.Fail(answer.status());
+      self->Keep(read.key, *answer);
+      read.Give(*std::move(answer));
     });
   }
 
   void Keep(const std::string& key, const RangeResponse& answer) {
+    RecordCache::Value value;
+    if (!answer.kvs().empty()) value = answer.kvs(0);
     const base::MutexLock lock(mutex_);
-    std::optional<KeyValue> kv;
-    if (!answer.kvs().empty()) kv = answer.kvs(0);
-    cache_.Keep(key, std::move(kv), answer.header().revision());
+    // An answer of a store that was there before this one.
+    if (answer.header().cluster_id() != cluster_) return;
+    cache_.Keep(key, std::move(value), answer.header().revision());
   }
 
   // ---- reads that wait for the bus ----
@@ -233,7 +211,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
 
   // Those whose time is over ask the store; that the bus was late calls for a watch.
   void Sweep() {
-    std::vector<Read> late;
+    std::vector<PendingRead> late;
     int64_t wanted = 0;
     {
       const base::MutexLock lock(mutex_);
@@ -241,26 +219,26 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       const int64_t now_ms = clock_.MonotonicMs();
       const auto first_late = std::stable_partition(
           waiting_.begin(), waiting_.end(),
-          [&](const Read& read) { return read.deadline_ms > now_ms && !stopping_; });
+          [&](const PendingRead& read) { return read.deadline_ms > now_ms && !stopping_; });
       std::move(first_late, waiting_.end(), std::back_inserter(late));
       waiting_.erase(first_late, waiting_.end());
       if (!waiting_.empty()) ScheduleSweep();
       stats_.fallbacks += late.size();
-      for (const Read& read : late) wanted = std::max(wanted, read.last_change);
+      for (const PendingRead& read : late) wanted = std::max(wanted, read.last_change);
       if (!late.empty()) distrusted_until_ms_ = now_ms + kDistrustMs;
     }
     if (wanted > 0) CatchUp(wanted);
-    for (Read& read : late) AskStore(std::move(read));
+    for (PendingRead& read : late) AskStore(std::move(read));
   }
 
   // Memory has got further: who was waiting for that?
   void Wake() {
-    std::vector<Read> reads;
+    std::vector<PendingRead> reads;
     {
       const base::MutexLock lock(mutex_);
       const auto first = std::stable_partition(
           waiting_.begin(), waiting_.end(),
-          [&](const Read& read) { return read.last_change > cache_.reached(); });
+          [&](const PendingRead& read) { return read.last_change > cache_.reached(); });
       std::move(first, waiting_.end(), std::back_inserter(reads));
       waiting_.erase(first, waiting_.end());
       stats_.waits += reads.size();
@@ -363,8 +341,9 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     {
       // What was missed will not be told: forget everything.
       const base::MutexLock lock(mutex_);
+      const int64_t reached = std::max(cache_.reached(), catch_up_to_);
       cache_.Clear();
-      cache_.Reach(catch_up_to_, {});
+      cache_.Reach(reached, {});
     }
     EndCatchUp();
   }
@@ -398,12 +377,15 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     cluster_ = cluster;
     cluster_text_ = fmt::format("{:x}", cluster);
     cache_.Clear();
+    rev_ = 0;
+    catch_up_to_ = 0;
   }
 
   store::Store& store_;
   domain::Timer& timer_;
   const base::Clock& clock_;
   const Options options_;
+  std::shared_ptr<ReadBarrier> barrier_;  // from Start on
 
   mutable base::Mutex mutex_;
   RecordCache cache_ GUARDED_BY(mutex_);
@@ -413,9 +395,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   uint64_t cluster_ GUARDED_BY(mutex_) = 0;
   std::string cluster_text_ GUARDED_BY(mutex_);
 
-  std::vector<Read> arrived_ GUARDED_BY(mutex_);  // wait for the next question to the store
-  bool asking_ GUARDED_BY(mutex_) = false;
-  std::vector<Read> waiting_ GUARDED_BY(mutex_);  // wait for the bus
+  std::vector<PendingRead> waiting_ GUARDED_BY(mutex_);  // wait for the bus
   bool sweep_scheduled_ GUARDED_BY(mutex_) = false;
   int64_t distrusted_until_ms_ GUARDED_BY(mutex_) = 0;
 
@@ -443,21 +423,19 @@ void CachedStore::Start() { impl_->Start(); }
 CacheStats CachedStore::Stats() const { return impl_->Stats(); }
 
 void CachedStore::Range(const RangeRequest& request, base::Done<RangeResponse> done) {
-  IsPlainRead(request) ? impl_->ReadRecord(request, std::move(done))
-                       : store_.Range(request, std::move(done));
+  if (!IsPlainRead(request)) return store_.Range(request, std::move(done));
+  PendingRead read;
+  read.key = request.key();
+  read.range = std::move(done);
+  impl_->ReadRecord(std::move(read));
 }
 
 void CachedStore::Txn(TxnRequest request, base::Done<TxnResponse> done) {
   if (!IsPlainRead(request)) return store_.Txn(std::move(request), std::move(done));
-  impl_->ReadRecord(request.success(0).request_range(),
-                    [done = std::move(done)](Result<RangeResponse> answer) mutable {
-                      if (!answer.ok()) return std::move(done)(answer.status());
-                      TxnResponse response;
-                      *response.mutable_header() = answer->header();
-                      response.set_succeeded(true);
-                      *response.add_responses()->mutable_response_range() = *std::move(answer);
-                      std::move(done)(std::move(response));
-                    });
+  PendingRead read;
+  read.key = std::move(*request.mutable_success(0)->mutable_request_range()->mutable_key());
+  read.txn = std::move(done);
+  impl_->ReadRecord(std::move(read));
 }
 
 std::unique_ptr<store::Watch> CachedStore::OpenWatch(const WatchCreateRequest& request,

@@ -5,30 +5,30 @@
 
 namespace matricula::sync {
 
-std::optional<std::optional<mvccpb::KeyValue>> RecordCache::Find(std::string_view key,
-                                                                 int64_t revision) {
-  const auto found = entries_.find(std::string(key));
-  if (found == entries_.end()) return std::nullopt;
+const RecordCache::Value* RecordCache::Find(std::string_view key, int64_t revision) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return nullptr;
   Entry& entry = found->second;
-  if (std::max(entry.as_of, reached_) < revision) return std::nullopt;
+  if (std::max(entry.as_of, reached_) < revision) return nullptr;
   by_use_.splice(by_use_.begin(), by_use_, entry.used);
-  return entry.kv;
+  return &entry.kv;
 }
 
-void RecordCache::Keep(std::string_view key, std::optional<mvccpb::KeyValue> kv, int64_t as_of) {
+void RecordCache::Keep(std::string_view key, Value kv, int64_t as_of) {
   if (as_of < reached_) return;
-  const std::string name(key);
-  const auto found = entries_.find(name);
+  const auto found = entries_.find(key);
   if (found != entries_.end()) {
     if (found->second.as_of > as_of) return;
     Drop(found);
   }
-  by_use_.push_front(name);
-  const size_t bytes = 2 * name.size() + (kv ? kv->ByteSizeLong() : 0);
+  const size_t bytes = kEntryOverheadBytes + key.size() + (kv ? kv->ByteSizeLong() : 0);
   bytes_ += bytes;
-  entries_[name] = {std::move(kv), as_of, bytes, by_use_.begin()};
+  const auto entry =
+      entries_.emplace(std::string(key), Entry{std::move(kv), as_of, bytes, by_use_.end()}).first;
+  by_use_.push_front(&entry->first);
+  entry->second.used = by_use_.begin();
   while (entries_.size() > max_keys_ || bytes_ > max_bytes_) {
-    Drop(entries_.find(by_use_.back()));
+    Drop(entries_.find(*by_use_.back()));
     ++evictions_;
   }
 }
@@ -45,6 +45,7 @@ void RecordCache::Clear() {
   entries_.clear();
   by_use_.clear();
   bytes_ = 0;
+  reached_ = 0;
 }
 
 void RecordCache::Drop(Entries::iterator entry) {

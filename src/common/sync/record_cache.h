@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -22,13 +23,18 @@ namespace matricula::sync {
 // was noted before it came, so it is not kept.
 class RecordCache {
  public:
-  // At most so many keys and bytes of keys and values; the least recently used leave first.
+  // At most so many keys and bytes (estimated, overhead included); the least recently used leave
+  // first.
   RecordCache(size_t max_keys, size_t max_bytes) : max_keys_(max_keys), max_bytes_(max_bytes) {}
 
-  // How `key` was at `revision` or later (nullopt inside: there was none), if that is known.
-  std::optional<std::optional<mvccpb::KeyValue>> Find(std::string_view key, int64_t revision);
+  // What may be inside: nullopt means that there is no such key.
+  using Value = std::optional<mvccpb::KeyValue>;
+
+  // How `key` was at `revision` or later, if that is known; valid until the next change of the
+  // cache. nullptr: not known.
+  const Value* Find(std::string_view key, int64_t revision);
   // True if it would be known once `reached` gets to `revision` without a change of it.
-  bool MayKnow(std::string_view key) const { return entries_.contains(std::string(key)); }
+  bool MayKnow(std::string_view key) const { return entries_.contains(key); }
 
   // What the store answered, with the revision of its header.
   void Keep(std::string_view key, std::optional<mvccpb::KeyValue> kv, int64_t as_of);
@@ -44,12 +50,20 @@ class RecordCache {
 
  private:
   struct Entry {
-    std::optional<mvccpb::KeyValue> kv;
+    Value kv;
     int64_t as_of = 0;
     size_t bytes = 0;
-    std::list<std::string>::iterator used;
+    std::list<const std::string*>::iterator used;
   };
-  using Entries = std::unordered_map<std::string, Entry>;
+  // Finds by string_view, without making a string of it.
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  };
+  using Entries = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
+
+  // What an entry costs besides its key and value: nodes of the map and the list, and the message.
+  static constexpr size_t kEntryOverheadBytes = 256;
 
   void Drop(Entries::iterator entry);
 
@@ -59,7 +73,7 @@ class RecordCache {
   size_t bytes_ = 0;
   uint64_t evictions_ = 0;
   Entries entries_;
-  std::list<std::string> by_use_;  // most recent first
+  std::list<const std::string*> by_use_;  // the map's own keys, most recent first
 };
 
 }  // namespace matricula::sync

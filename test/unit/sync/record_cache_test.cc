@@ -57,11 +57,13 @@ TEST_CASE("the least recently used leave first, and memory is bounded") {
   cache.Keep("c", Pair("c", 1), 1);
   CHECK(cache.Find("a", 1));
   CHECK_FALSE(cache.Find("b", 1));
-  RecordCache small(1000, 200);
+  RecordCache small(1000, 3'000);
   for (int i = 0; i < 100; ++i) {
     small.Keep(std::to_string(i), Pair(std::to_string(i), 1), 1);
-    CHECK(small.bytes() <= 200);
+    CHECK(small.bytes() <= 3'000);
   }
+  CHECK(small.size() > 3);
+  CHECK(small.evictions() > 80);
   small.Clear();
   CHECK(small.bytes() == 0);
 }
@@ -76,7 +78,7 @@ TEST_CASE("the cache never says what was not so") {
     std::map<int64_t, std::string> changed_at;  // revision → key
     int64_t now = 1;
     int64_t told = 1;
-    RecordCache cache(3, 10'000);
+    RecordCache cache(3, 100'000);
     const auto mod_of = [&](const std::string& key, int64_t revision) {
       int64_t mod = 0;
       for (const auto& [rev, changed] : changed_at) {
