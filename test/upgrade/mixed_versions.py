@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Three replicas and two portals of one version become another, one by one, under load.
+
+usage: mixed_versions.py OLD NEW     paths of two builds of matriculad; ./dev test-upgrade has them
+"""
+
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OLD, NEW = (os.path.abspath(path) for path in sys.argv[1:3]) if len(sys.argv) > 2 else ("", "")
+os.environ["MATRICULAD"] = NEW
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
+
+# pylint: disable=wrong-import-position
+import cluster_test
+import harness
+import ops_rolling_test
+
+
+def build_of(process):
+    return os.readlink("/proc/%d/exe" % process.pid)
+
+
+class MixedVersions(ops_rolling_test.RollingRestartTest, cluster_test.Cluster):
+    def start_all(self):
+        harness.BINARY = OLD
+        replicas, portals = super().start_all()
+        harness.BINARY = NEW
+        self.replicas = replicas
+        return replicas, portals
+
+    def restart(self, process):
+        """As its base does it; the program is another one when it comes back."""
+        self.assertEqual(build_of(process), os.path.realpath(OLD))
+        process.command[0] = NEW
+        super().restart(process)
+        self.assertEqual(build_of(process), os.path.realpath(NEW))
+        print("%s is of the new build" % process.name, flush=True)
+
+    def test_nothing_is_lost(self):
+        super().test_nothing_is_lost()
+        self.assert_equal_hashes(self.replicas)
+
+    def test_a_copy_of_the_old_build_is_restored_by_the_new_one(self):
+        harness.BINARY = OLD
+        server = self.start_server()
+        self.assertEqual(server.ctl("import", harness.SAMPLE).returncode, 0)
+        folder = harness.temporary_directory()
+        copy, data = os.path.join(folder, "copy"), os.path.join(folder, "data")
+        self.assertEqual(server.ctl("backup", copy).returncode, 0)
+        said = server.ctl("relatorio", "disciplina", "GSI010").stdout
+        server.stop()
+        harness.BINARY = NEW
+        restore = harness.ctl("restore", copy, "--data", data)
+        self.assertEqual(restore.returncode, 0, restore.stderr)
+        restored = self.start_server(data=data)
+        self.assertEqual(restored.ctl("relatorio", "disciplina", "GSI010").stdout, said)
+        self.assertEqual(restored.ctl("check").returncode, 0)
+
+    def test_the_old_build_serves_the_data_of_the_new_one_or_says_why_not(self):
+        server = self.start_server()
+        self.assertEqual(server.ctl("import", harness.SAMPLE).returncode, 0)
+        said = server.ctl("relatorio", "disciplina", "GSI010").stdout
+        server.stop()
+        server.command[0] = OLD
+        server.launch()
+        harness.wait_until(lambda: not server.running() or server.is_serving(), what="an answer")
+        if server.running():
+            self.assertEqual(server.ctl("relatorio", "disciplina", "GSI010").stdout, said)
+            return
+        self.assertEqual(server.wait(), 78)
+        self.assertIn("was written by a newer version of this program", server.log())
+
+
+def load_tests(loader, _tests, _pattern):
+    """Only what stands here: what the bases test by themselves is run elsewhere."""
+    own = [name for name in vars(MixedVersions) if name.startswith("test_")]
+    return loader.suiteClass(MixedVersions(name) for name in own)
+
+
+if __name__ == "__main__":
+    if not NEW:
+        sys.exit(__doc__)
+    sys.argv[1:3] = []
+    harness.main()
