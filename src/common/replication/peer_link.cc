@@ -53,10 +53,7 @@ class PeerLink::Stream final {
   peer::Parcel parcel;  // being written
 
  private:
-  template <class Member>
-  static void* Of(Member& tag) {
-    return static_cast<rpc::Tag*>(&tag);
-  }
+  void* Of(rpc::Tag& tag) { return link_->options_.loop->Ticket(tag); }
 
   void OnStarted(bool ok) {
     if (!ok) {

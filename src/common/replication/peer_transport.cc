@@ -29,7 +29,7 @@ class PeerTransport::Asking final : public rpc::Tag {
   void Start(const peer::Call& call, int64_t timeout_ms) {
     rpc::SetDeadline(context_, timeout_ms);
     reader_ = link_->stub().AsyncAsk(&context_, call, transport_.options_.loop->queue());
-    reader_->Finish(&answer_, &status_, static_cast<rpc::Tag*>(this));
+    reader_->Finish(&answer_, &status_, transport_.options_.loop->Ticket(*this));
   }
 
  private:

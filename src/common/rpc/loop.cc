@@ -48,7 +48,10 @@ void Loop::End() {
 void Loop::Serve() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) static_cast<Tag*>(tag)->Complete(ok);
+  while (queue_->Next(&tag, &ok)) {
+    (void)tickets_.load(std::memory_order_acquire);
+    static_cast<Tag*>(tag)->Complete(ok);
+  }
 }
 
 void Loop::RunTasks(bool) {

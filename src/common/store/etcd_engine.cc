@@ -22,12 +22,11 @@ void* EtcdEvent::Arm(std::shared_ptr<void> owner) {
   ENSURE(!std::exchange(armed_, true), "an event is awaited once at a time");
   owner_ = std::move(owner);
   engine_.NoteArmed();
-  return static_cast<rpc::Tag*>(this);
+  return engine_.loop_->Ticket(*this);
 }
 
 void EtcdEvent::Complete(bool ok) {
   EtcdEngine& engine = engine_;
-  engine.NoteReturned();
   ENSURE(std::exchange(armed_, false), "an event came that nobody awaits");
   std::shared_ptr<void> owner = std::move(owner_);
   handle_(ok);
@@ -165,10 +164,6 @@ void EtcdEngine::NoteArmed() {
   base::MutexLock lock(armed_mutex_);
   ++armed_events_;
 }
-
-// gRPC's queue orders what was written before an event was armed before what its handler reads. A
-// thread sanitizer cannot see into gRPC; this lock it sees.
-void EtcdEngine::NoteReturned() { base::MutexLock lock(armed_mutex_); }
 
 void EtcdEngine::NoteDone() {
   base::MutexLock lock(armed_mutex_);

@@ -121,7 +121,6 @@ class EtcdEngine {
   friend class EtcdOperation;
 
   void NoteArmed();
-  void NoteReturned();
   void NoteDone();
 
   // Runs the operation on a connected server, now or when there is one.
