@@ -53,6 +53,14 @@ Setting OptionalText(std::string_view name, std::string_view value_name, std::st
   return setting;
 }
 
+// What --print-config shows goes into tickets and terminals.
+std::string WithoutPassword(const std::string& url) {
+  const auto broker = mqtt::ParseBrokerUrl(url);
+  if (!broker.ok() || broker->password.empty()) return url;
+  const size_t colon = url.find(':', url.find("://") + 3);
+  return url.substr(0, colon + 1) + "***" + url.substr(url.rfind('@'));
+}
+
 Setting Broker() {
   return {"mqtt",
           "URL",
@@ -65,7 +73,7 @@ Setting Broker() {
             settings.mqtt = values.front();
             return base::OkStatus();
           },
-          [](const Settings& settings) { return Values{settings.mqtt}; }};
+          [](const Settings& settings) { return Values{WithoutPassword(settings.mqtt)}; }};
 }
 
 bool IsHostPort(std::string_view text) {

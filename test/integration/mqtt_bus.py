@@ -56,7 +56,7 @@ class Patient:
     """A stub whose calls are repeated while the server has trouble, each under one request id, so that
     a write happens once. `repeated` counts."""
 
-    GIVE_UP_S = 60
+    GIVE_UP_S = 240
     TROUBLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN,
                grpc.StatusCode.DEADLINE_EXCEEDED)
 
