@@ -106,6 +106,19 @@ TEST_CASE("what is printed can be read back as a file") {
   CHECK(second->settings.kv == std::vector<std::string>{"a:1", "b:2"});
 }
 
+TEST_CASE("what is printed shows no password of the broker") {
+  for (const auto& [given, shown] : std::vector<std::pair<std::string, std::string>>{
+           {"mqtts://ana:s%3Ag@broker:99", "mqtts://ana:***@broker:99"},
+           {"mqtt://ana@[::1]:99", "mqtt://ana@[::1]:99"},
+           {"mqtt://broker", "mqtt://broker"},
+           {"off", "off"}}) {
+    const auto parsed = Parse({"--mqtt", given.c_str()});
+    REQUIRE(parsed.ok());
+    CHECK(parsed->settings.mqtt == given);
+    CHECK(RenderSettings(*parsed).find("mqtt = \"" + shown + "\"") != std::string::npos);
+  }
+}
+
 TEST_CASE("every sample in config is accepted") {
   int samples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(MATRICULA_CONFIG_DIR)) {
