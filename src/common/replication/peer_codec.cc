@@ -53,7 +53,11 @@ class Reader {
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
   void operator()(uint64_t& value) { good_ = good_ && TakeLittleEndian(bytes_, value); }
-  void operator()(bool& value) { value = Byte() != 0; }
+  void operator()(bool& value) {
+    const uint8_t byte = Byte();
+    good_ = good_ && byte <= 1;  // one message, one spelling
+    value = byte == 1;
+  }
   template <class Tag>
   void operator()(raft::Tagged<Tag>& value) {
     uint64_t number = 0;
