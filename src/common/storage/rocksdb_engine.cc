@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/ensure.h"
+#include "common/storage/rocksdb_files.h"
 #include "common/storage/rocksdb_options.h"
 
 namespace matricula::storage {
@@ -217,9 +218,7 @@ Status CheckRoom(const std::string& directory) {
   uint64_t needed = kLeastBytes;
   std::error_code error;
   for (const auto& file : std::filesystem::directory_iterator(directory, error)) {
-    if (file.path().extension() != ".log") continue;
-    const uintmax_t bytes = file.file_size(error);
-    if (!error) needed += bytes;
+    if (file.path().extension() == ".log") needed += WrittenBytes(file.path());
   }
   const auto space = std::filesystem::space(directory, error);
   if (error || space.available >= needed) return {};  // what is wrong here, opening will find

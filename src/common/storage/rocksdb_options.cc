@@ -5,6 +5,8 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
+#include "common/storage/rocksdb_files.h"
+
 namespace matricula::storage {
 namespace {
 
@@ -55,6 +57,7 @@ void SetLogs(rocksdb::Options& out) {
 
 rocksdb::Options MakeRocksDbOptions(const RocksDbOptions& options) {
   rocksdb::Options out;
+  out.env = FilesOfRocksDb();
   out.create_if_missing = true;
   out.paranoid_checks = true;
   out.prefix_extractor = std::make_shared<FilteredPartTransform>();

@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
+#include "common/storage/rocksdb_files.h"
 #include "test/unit/storage/temporary_directory.h"
 
 namespace matricula::storage {
@@ -31,7 +33,67 @@ std::filesystem::path NewestLog(const std::string& directory) {
   return newest;
 }
 
+// The files as a power failure would leave them while `from` is open.
+void CopyFiles(const std::string& from, const std::string& to) {
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  std::filesystem::remove(to + "/LOCK");
+}
+
 }  // namespace
+
+TEST_CASE("a log that has room left over is read up to there, crash after crash") {
+  const test::TemporaryDirectory temporary;
+  std::string life = temporary.path() + "/0";
+  int keys = 0;
+  for (int round = 1; round <= 5; ++round) {
+    const auto engine = MustOpen(life);
+    for (int i = 0; i < keys; ++i) CHECK(engine->Get(std::to_string(i), nullptr).ok());
+    // Some are longer than a block of the log.
+    for (int i = 0; i < 30; ++i) Put(*engine, std::to_string(keys++), std::string(i * 3'000, 'x'));
+    const auto log = NewestLog(life);
+    CHECK(std::filesystem::file_size(log) > 2 * WrittenBytes(log));
+    life = temporary.path() + "/" + std::to_string(round);
+    CopyFiles(temporary.path() + "/" + std::to_string(round - 1), life);
+  }
+  const auto engine = MustOpen(life);
+  for (int i = 0; i < keys; ++i)
+    CHECK(engine->Get(std::to_string(i), nullptr)->size() % 3'000 == 0);
+}
+
+TEST_CASE("a write that is torn in front of room left over is forgotten alone") {
+  const test::TemporaryDirectory temporary;
+  const std::string before = temporary.path() + "/before";
+  const std::string after = temporary.path() + "/after";
+  {
+    const auto engine = MustOpen(before);
+    Put(*engine, "a", "1");
+    Put(*engine, "b", std::string(200'000, 'x'));
+    CopyFiles(before, after);
+  }
+  const auto log = NewestLog(after);
+  const auto bytes = std::filesystem::file_size(log);
+  std::filesystem::resize_file(log, 100'000);
+  std::filesystem::resize_file(log, bytes);  // zeros again
+  for (int life = 0; life < 2; ++life) {
+    const auto engine = MustOpen(after);
+    CHECK(*engine->Get("a", nullptr) == "1");
+    CHECK(engine->Get("b", nullptr).status().code() == base::Code::kNotFound);
+    CHECK(engine->Get("c", nullptr).ok() == (life == 1));
+    Put(*engine, "c", "1");
+  }
+}
+
+TEST_CASE("a checkpoint does not copy room left over") {
+  const test::TemporaryDirectory temporary;
+  const auto engine = MustOpen(temporary.path() + "/data");
+  Put(*engine, "a", "1");
+  REQUIRE(engine->Checkpoint(temporary.path() + "/copy").ok());
+  uintmax_t bytes = 0;
+  for (const auto& file : std::filesystem::directory_iterator(temporary.path() + "/copy")) {
+    bytes += file.file_size();
+  }
+  CHECK(bytes < 100'000);
+}
 
 TEST_CASE("a directory that is open elsewhere is refused by name") {
   const test::TemporaryDirectory temporary;
