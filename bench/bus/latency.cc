@@ -147,9 +147,10 @@ Status WaitForRelay(Writer& writer, const Ledger& ledger) {
 void WriteSteadily(const BusOptions& options, int number, int64_t begin_ns, Writer& writer,
                    Ledger& ledger, std::atomic<int>& failed) {
   const int64_t end_ns = begin_ns + static_cast<int64_t>(options.duration_s * 1e9);
-  const int64_t between_ns = options.writes_per_second > 0
-                                 ? 1'000'000'000 * options.writers / options.writes_per_second
-                                 : 0;
+  const int64_t between_ns =
+      options.writes_per_second > 0
+          ? int64_t{1'000'000'000} * options.writers / options.writes_per_second
+          : 0;
   int64_t next_ns = begin_ns + between_ns * number / options.writers;
   while (next_ns < end_ns && NowNs() < end_ns) {
     std::this_thread::sleep_for(std::chrono::nanoseconds(next_ns - NowNs()));
