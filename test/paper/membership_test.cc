@@ -184,6 +184,35 @@ TEST_CASE("4.2.2 - a leader that is removed leads until the commit, without coun
   REQUIRE(Only<TimeoutNow>(said).size() == 1);
 }
 
+// Found by killing and replacing members of a busy cluster: who was a little behind never learned.
+TEST_CASE("4.2.2 - who is removed while it is behind learns of it all the same") {
+  Solo solo;
+  LeadFirmly(solo);
+  (void)solo.core().ProposeConfChange(Remove(3));
+  solo.Said();
+  solo.Ack(2, Index(2));
+  REQUIRE(solo.core().commit() == Index(2));
+  const auto said = solo.Hear(3, 1, AppendReply{true, Index(2), Index(0), Index(0), Term(0)});
+  std::vector<std::pair<uint64_t, Index>> told;
+  for (const auto& [to, heartbeat] : Only<Heartbeat>(said)) told.emplace_back(to, heartbeat.commit);
+  CHECK(told == std::vector<std::pair<uint64_t, Index>>{{3, Index(2)}});
+  for (const auto& [to, heartbeat] : Only<Heartbeat>(solo.Tick(5))) CHECK(to == 2);
+}
+
+TEST_CASE("4.2.2 - who is removed and silent is soon not served any more") {
+  Solo solo;
+  LeadFirmly(solo);
+  (void)solo.core().ProposeConfChange(Remove(3));
+  solo.Said();
+  solo.Ack(2, Index(2));
+  for (int i = 0; i < 2 * solo.core().config().election_ticks; ++i) {
+    solo.Tick();
+    solo.Hear(2, 1, HeartbeatReply{0});
+  }
+  REQUIRE(solo.role() == Role::kLeader);
+  CHECK(solo.core().peers().size() == 2);
+}
+
 TEST_CASE("4.2.2 - after the removal of the leader another leads at once") {
   Cluster cluster(3);
   cluster.Elect(1);

@@ -82,6 +82,8 @@ class Progress {
   std::optional<ChunkSender> sender;
   // Heard from since the last quorum check.
   bool active = false;
+  // Of a peer that is no member any more: the entry that says so. 0: it is one.
+  Index leaves_at;
   // The last heartbeat round that it answered.
   uint64_t round = 0;
 

@@ -53,7 +53,8 @@ void Machine::AppendConf(ConfEntry entry) {
 }
 
 // Everybody in the configuration in force receives the log, and as long as that is not committed,
-// everybody in the committed one too: who leaves should learn of it.
+// everybody in the committed one too. Who leaves should learn of it: it is served until it has the
+// entry that says so, or is not heard of any more.
 void Machine::SyncPeers() {
   auto& leader = std::get<Leader>(role_);
   std::set<NodeId> wanted;
@@ -67,16 +68,25 @@ void Machine::SyncPeers() {
     const auto [peer, added] = leader.peers.try_emplace(id, Index(0), log_.last() + 1, inflight);
     // It has had no time to be heard of: it counts as present until the next quorum check.
     if (added) peer->second.active = newcomer;
+    peer->second.leaves_at = Index(0);
   }
+  leader.has_leavers = false;
   for (auto peer = leader.peers.begin(); peer != leader.peers.end();) {
     if (wanted.count(peer->first) == 1 || MutantIs(5)) {
       ++peer;
       continue;
     }
+    Progress& leaver = peer->second;
+    if (leaver.leaves_at == Index(0)) leaver.leaves_at = confs_.Latest().index;
+    if (leaver.active && leaver.match() < leaver.leaves_at) {
+      leader.has_leavers = true;
+      ++peer;
+      continue;
+    }
     // The last thing it hears: how far the log is committed, its own leaving included.
-    const Index known = std::min(peer->second.match(), log_.commit());
+    const Index known = std::min(leaver.match(), log_.commit());
     Send(peer->first, Heartbeat{known, leader.reads.round()}, When::kEarly);
-    ReleaseSnapshot(peer->second);
+    ReleaseSnapshot(leaver);
     peer = leader.peers.erase(peer);
   }
 }

@@ -33,6 +33,7 @@ void Machine::TickLeader() {
 // another one.
 void Machine::CheckQuorum() {
   auto& leader = std::get<Leader>(role_);
+  if (leader.has_leavers) SyncPeers();
   const bool has_quorum = IsQuorum(DecidingConf(), [&](NodeId id) {
     const auto peer = leader.peers.find(id);
     return id == config_.id || (peer != leader.peers.end() && peer->second.active);
@@ -194,6 +195,7 @@ Status Machine::On(const Message& message, const AppendReply& reply) {
     peer.BecomeReplicate();
   }
   MaybeHandOver(*leader, message.from);
+  if (news && leader->has_leavers) SyncPeers();
   if (news) MaybeCommit();
   return OkStatus();
 }

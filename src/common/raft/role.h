@@ -35,8 +35,10 @@ struct Transfer {
 
 struct Leader {
   // Everybody who is to receive the log, this node excepted: the members of the configuration in
-  // force, and of the committed one before it as long as the former is not committed.
+  // force, of the committed one before it as long as the former is not committed, and whoever has
+  // yet to learn that he is no member any more.
   std::map<NodeId, Progress> peers;
+  bool has_leavers = false;      // any of the last sort
   Index first_own;               // the entry that opened this term
   size_t uncommitted_bytes = 0;  // of this term's entries
   int heartbeat_ticks = 0;

@@ -138,6 +138,13 @@ void Driver::AnswerReads() {
     }
   }
   AnswerAppliedReads();
+  if (!in_hand_->standing || in_hand_->standing->leader != raft::kNobody) return;
+  // Without a leader nobody knows when the entries come that these wait for, or whether.
+  for (auto& [index, dones] : std::exchange(confirmed_reads_, {})) {
+    for (ReadDone& done : dones) {
+      std::move(done)(Status(Code::kUnavailable, "the leader was lost before the read's index"));
+    }
+  }
 }
 
 void Driver::AnswerAppliedReads() {

@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/async_unary_call.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,7 @@ using base::MutexLock;
 using base::Status;
 
 constexpr std::chrono::milliseconds kClosingPoll{5};
+constexpr int64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
@@ -59,23 +61,42 @@ PeerTransport::~PeerTransport() { Stop(); }
 void PeerTransport::SetPeers(const std::map<uint64_t, std::string>& addresses) {
   const MutexLock lock(mutex_);
   if (stopped_) return;
-  for (auto link = links_.begin(); link != links_.end();) {
-    const auto wanted = addresses.find(link->first);
-    const bool keep = wanted == addresses.end() ? learned_.contains(link->first)
-                                                : wanted->second == link->second->address();
-    if (keep) {
-      ++link;
-      continue;
+  const int64_t now_ns = options_.clock->MonotonicNs();
+  for (const auto& [member, link] : links_) {
+    const auto wanted = addresses.find(member);
+    if (wanted == addresses.end() && learned_.contains(member)) continue;
+    if (wanted == addresses.end()) {
+      // Nobody waits for him where somebody else is expected.
+      const bool replaced = std::any_of(addresses.begin(), addresses.end(), [&](const auto& other) {
+        return other.second == link->address();
+      });
+      leaving_.try_emplace(member, now_ns + kFarewellMs * kNsPerMs);
+      if (replaced) leaving_[member] = now_ns;
+    } else if (wanted->second == link->address()) {
+      leaving_.erase(member);
+    } else {
+      leaving_[member] = now_ns;
     }
-    link->second->Close();
-    closing_.push_back(std::move(link->second));
-    link = links_.erase(link);
   }
+  CloseLeavers();
   for (const auto& [member, address] : addresses) {
     learned_.erase(member);
     if (member == options_.self.member_id() || links_.contains(member)) continue;
     links_[member] = std::make_shared<PeerLink>(raft::NodeId(member), address, options_);
   }
+}
+
+void PeerTransport::CloseLeavers() {
+  const int64_t now_ns = options_.clock->MonotonicNs();
+  std::erase_if(leaving_, [&](const auto& leaver) REQUIRES(mutex_) {
+    if (leaver.second > now_ns) return false;
+    const auto link = links_.find(leaver.first);
+    if (link == links_.end()) return true;
+    link->second->Close();
+    closing_.push_back(std::move(link->second));
+    links_.erase(link);
+    return true;
+  });
 }
 
 void PeerTransport::Learn(uint64_t member, const std::string& address) {
@@ -103,6 +124,7 @@ void PeerTransport::Tick() {
   std::vector<std::shared_ptr<PeerLink>> links;
   {
     const MutexLock lock(mutex_);
+    if (!stopped_) CloseLeavers();
     for (const auto& [member, link] : links_) links.push_back(link);
     std::erase_if(closing_, [](const auto& link) { return link->Idle(); });
   }

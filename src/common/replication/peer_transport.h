@@ -16,10 +16,14 @@ namespace matricula::replication {
 // The network as a member's transport: a link to every other member. Any thread.
 class PeerTransport final : public Transport {
  public:
+  // How long who is no member any more is still spoken to: he should learn of it.
+  static constexpr int64_t kFarewellMs = 5'000;
+
   explicit PeerTransport(PeerLinkOptions options) : options_(std::move(options)) {}
   ~PeerTransport() override;
 
-  // Where the other members are (HOST:PORT); who is not named is not spoken to any more.
+  // Where the other members are (HOST:PORT); who is not named is soon not spoken to any
+  // more.
   void SetPeers(const std::map<uint64_t, std::string>& addresses) EXCLUDES(mutex_);
   // A member says itself where it is. Counts only as long as nothing better is known: one that has
   // just joined, or was away, must be able to answer a leader that it has not heard of yet.
@@ -45,6 +49,7 @@ class PeerTransport final : public Transport {
 
   void AwaitEnd(const std::vector<std::shared_ptr<PeerLink>>& links) EXCLUDES(mutex_);
   std::shared_ptr<PeerLink> LinkTo(uint64_t member) EXCLUDES(mutex_);
+  void CloseLeavers() REQUIRES(mutex_);
 
   const PeerLinkOptions options_;
   base::Mutex mutex_;
@@ -52,7 +57,8 @@ class PeerTransport final : public Transport {
   bool stopped_ GUARDED_BY(mutex_) = false;
   int asking_ GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, std::shared_ptr<PeerLink>> links_ GUARDED_BY(mutex_);
-  std::set<uint64_t> learned_ GUARDED_BY(mutex_);  // members known by their own word alone
+  std::set<uint64_t> learned_ GUARDED_BY(mutex_);           // members known by their own word alone
+  std::map<uint64_t, int64_t> leaving_ GUARDED_BY(mutex_);  // members no more, and until when (ns)
   std::vector<std::shared_ptr<PeerLink>> closing_ GUARDED_BY(mutex_);
 };
 

@@ -171,6 +171,13 @@ class Member(harness.Matriculad):
         return status is not None and status.leader == status.header.member_id
 
 
+def kill_all():
+    """All processes of the run."""
+    for process in harness.Process._all:  # pylint: disable=protected-access
+        process.kill()
+    harness.Process._all.clear()
+
+
 class Program(harness.Process):
     """A program that is told what to do on its standard input, a line at a time."""
 

@@ -238,6 +238,28 @@ TEST_CASE("driver: a read waits until its index is applied here") {
   CHECK(group.At(follower).machine->Contents().at("a") == "1");
 }
 
+// Found by removing members under load: one that was told of its removal could not stop, as a read
+// waited for entries that nobody would ever send it.
+TEST_CASE("driver: a confirmed read whose entries never come is given up with the leader") {
+  SmallGroup group(3);
+  const int leader = group.ElectLeader();
+  const int follower = leader % 3 + 1;
+  // It hears no appends, only the answer to its read.
+  group.tamper = [&](raft::Message& message) {
+    const bool append = std::holds_alternative<raft::AppendRequest>(message.body) ||
+                        std::holds_alternative<raft::Heartbeat>(message.body);
+    if (append && message.to == NodeId(follower)) message.term = raft::Term(0);
+  };
+  REQUIRE(group.Propose(leader, "a=1"));
+  group.Run();
+  const auto read = group.Read(follower);
+  group.Run();
+  REQUIRE_FALSE(read->known());
+  group.cut.insert(follower);
+  group.Tick(3 * group[follower].core().config().election_ticks);
+  CHECK(read->code() == Code::kUnavailable);
+}
+
 TEST_CASE("driver: reads of a leader without a quorum are given up") {
   SmallGroup group(3);
   const int leader = group.ElectLeader();
@@ -305,8 +327,8 @@ TEST_CASE("driver: with two engines the state is synced before the log lets go o
   CHECK(group.At(1).machine->syncs > 2);
 }
 
-// A process that ended left its state to the machine's memory; the next one took it for durable, let
-// go of the log, and then the power went.
+// A process that ended left its state to the machine's memory; the next one took it for durable,
+// let go of the log, and then the power went.
 TEST_CASE("driver: with two engines a state found at the start is synced before the log is cut") {
   uint64_t step = 1'000;
   SmallGroup group(1, [&](Driver::Options& options) {
