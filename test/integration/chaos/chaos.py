@@ -92,7 +92,7 @@ class Run:
                                         ["--raft-log-entries", str(LOG_ENTRIES)])
         self.traffic = clusters.Traffic(self.cluster.members, directory, seed,
                                         options.clients).launch()
-        self.portals = clusters.Portals(self.cluster.members, seed, directory)
+        self.portals = clusters.Portals(self.cluster.members, seed, directory, figures.add)
 
     def play(self, schedule, ends):
         """Faults until the schedule or the time is at its end."""
@@ -107,7 +107,6 @@ class Run:
                 self._begin_round()
         self._end_round()
         self.portals.end()
-        self.figures.add(self.portals.figures)
         if self.portals.wrong:
             raise clusters.Wrong(self.portals.wrong)
         self.cluster.check_seats()

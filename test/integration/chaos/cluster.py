@@ -257,13 +257,13 @@ class Portals(threading.Thread):
     """Portals' clients that race for seats, race after race, each of them judged. They ask again
     with the same request id until they know."""
 
-    def __init__(self, members, seed, directory):
+    def __init__(self, members, seed, directory, on_race):
         super().__init__(name="portals")
+        self._on_race = on_race  # told the figures of each
         self._servers = ",".join(member.listen for member in members)
         self._chance = random.Random(seed)
         self._log = os.path.join(directory, "portals.log")
         self._ending = threading.Event()
-        self.figures = {"races": 0, "requests": 0, "undecided": 0}
         self.wrong = None
 
     def run(self):
@@ -286,9 +286,7 @@ class Portals(threading.Thread):
             self.wrong = "enrollments: exit code %d\n%s" % (done.returncode, done.stdout)
             return
         requests, undecided = re.search(r"(\d+) requests:.*; (\d+) of", done.stdout).groups()
-        self.figures["races"] += 1
-        self.figures["requests"] += int(requests)
-        self.figures["undecided"] += int(undecided)
+        self._on_race({"races": 1, "requests": int(requests), "undecided": int(undecided)})
 
     def end(self):
         self._ending.set()
