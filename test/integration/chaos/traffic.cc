@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kPause{10};
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kCallTimeoutMs = 5'000;
+constexpr int64_t kHashTimeoutMs = 20'000;
+constexpr int kTries = 4;
 constexpr int kHistoryChannels = 2'000;
 // Of the rounds; in others the history goes on growing.
 constexpr int kCompactEvery = 2;
@@ -171,21 +173,29 @@ void Traffic::CompareHistories(const std::vector<int>& serving, Round& round, Ro
   }
 }
 
+grpc::Status Traffic::HashOf(int member, int64_t revision,
+                             etcdserverpb::HashKVResponse& response) const {
+  etcdserverpb::HashKVRequest request;
+  request.set_revision(revision);
+  grpc::ClientContext context;
+  rpc::SetDeadline(context, kHashTimeoutMs);
+  return members_[member].maintenance->HashKV(&context, request, &response);
+}
+
 void Traffic::CompareHashes(const std::vector<int>& serving, int64_t revision,
                             RoundReport& report) {
   std::map<std::string, std::string> members_of;
   for (const int member : serving) {
-    etcdserverpb::HashKVRequest request;
-    request.set_revision(revision);
-    grpc::ClientContext context;
-    rpc::SetDeadline(context, kPatienceMs);
     etcdserverpb::HashKVResponse response;
-    const grpc::Status status = members_[member].maintenance->HashKV(&context, request, &response);
-    const std::string hash = status.ok() ? fmt::format("{:08x} (compacted {})", response.hash(),
-                                                       response.compact_revision())
-                                         : status.error_message();
-    if (!status.ok()) report.findings.push_back(fmt::format("member {}: {}", member, hash));
-    members_of[hash] += fmt::format(" {}", member);
+    grpc::Status status = HashOf(member, revision, response);
+    for (int i = 1; !status.ok() && i < kTries; ++i) status = HashOf(member, revision, response);
+    if (!status.ok()) {
+      report.findings.push_back(fmt::format("member {} has no hash at revision {}: {}", member,
+                                            revision, status.error_message()));
+      continue;
+    }
+    members_of[fmt::format("{:08x} (compacted {})", response.hash(),
+                           response.compact_revision())] += fmt::format(" {}", member);
   }
   if (members_of.size() <= 1) return;
   std::string text = fmt::format("hashes differ at revision {}:", revision);

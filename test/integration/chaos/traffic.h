@@ -64,6 +64,7 @@ class Traffic {
   void AwaitWatchers(const std::vector<int>& serving, int64_t revision, RoundReport& report);
   std::vector<Change> HistoryOf(int member, int64_t revision, RoundReport& report);
   void CompareHistories(const std::vector<int>& serving, Round& round, RoundReport& report);
+  grpc::Status HashOf(int member, int64_t revision, etcdserverpb::HashKVResponse& response) const;
   void CompareHashes(const std::vector<int>& serving, int64_t revision, RoundReport& report);
   void CheckJournal(int member, RoundReport& report);
   void Count(const Round& round, RoundReport& report) const;
