@@ -217,9 +217,10 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       const base::MutexLock lock(mutex_);
       sweep_scheduled_ = false;
       const int64_t now_ms = clock_.MonotonicMs();
+      const bool stopping = stopping_;
       const auto first_late = std::stable_partition(
           waiting_.begin(), waiting_.end(),
-          [&](const PendingRead& read) { return read.deadline_ms > now_ms && !stopping_; });
+          [&](const PendingRead& read) { return read.deadline_ms > now_ms && !stopping; });
       std::move(first_late, waiting_.end(), std::back_inserter(late));
       waiting_.erase(first_late, waiting_.end());
       if (!waiting_.empty()) ScheduleSweep();
@@ -236,9 +237,10 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     std::vector<PendingRead> reads;
     {
       const base::MutexLock lock(mutex_);
+      const int64_t reached = cache_.reached();
       const auto first = std::stable_partition(
           waiting_.begin(), waiting_.end(),
-          [&](const PendingRead& read) { return read.last_change > cache_.reached(); });
+          [&](const PendingRead& read) { return read.last_change > reached; });
       std::move(first, waiting_.end(), std::back_inserter(reads));
       waiting_.erase(first, waiting_.end());
       stats_.waits += reads.size();
