@@ -20,7 +20,7 @@ using Admin = project::PortalAdministrativo::Stub;
 using Portal = project::PortalMatricula::Stub;
 
 constexpr int64_t kIdleNs = 50'000'000;
-constexpr int64_t kMostSteps = 50'000;
+constexpr int64_t kMostSteps = 400'000;
 constexpr size_t kMostViolations = 3;
 
 // Shares before chance has changed them: what students do, and what the office does.

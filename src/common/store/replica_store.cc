@@ -266,6 +266,8 @@ void ReplicaStore::LeaseRevoke(const etcdserverpb::LeaseRevokeRequest& request,
 
 void ReplicaStore::Alarm(const etcdserverpb::AlarmRequest& request,
                          Done<etcdserverpb::AlarmResponse> done) {
+  // Whoever says that there is space again is believed only after a look.
+  measured_at_ns_ = INT64_MIN;
   kv::Command command;
   *command.mutable_alarm() = request;
   Propose(std::move(command), std::move(done));
