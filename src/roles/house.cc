@@ -74,7 +74,8 @@ void House::FurnishPortals() {
   if (!domain_) return;
   domain_->cadastro().ResumeRemovals([](base::Result<int> finished) {
     if (!finished.ok()) {
-      base::log::Warning("removals.not_resumed", {{"reason", finished.status().message()}});
+      base::log::Warning("removals.not_resumed", {{"reason", finished.status().message()},
+                                                  {"consequence", "tried again until it is done"}});
     } else if (*finished > 0) {
       base::log::Info("removals.resumed", {{"count", *finished}});
     }

@@ -25,6 +25,8 @@ using etcdserverpb::TxnResponse;
 constexpr int kMaxAttempts = 12;
 // Between attempts, in the background, to finish a removal.
 constexpr int64_t kFinishPauseMs = 2'000;
+// The pause doubles up to this, however long the store is away.
+constexpr int64_t kMostFinishPauseMs = 60'000;
 
 // A record to be written.
 struct Record {
@@ -304,18 +306,28 @@ void Cadastro::FinishLater() {
   auto presence = transactor_.Enter();
   if (!presence) return;
   [](Cadastro& self, Transactor::Presence) -> Detached {
+    int64_t pause_ms = kFinishPauseMs;
     while (!self.transactor_.closing()) {
-      co_await self.transactor_.Pause(kFinishPauseMs / 2, kFinishPauseMs);
+      co_await self.transactor_.Pause(pause_ms / 2, pause_ms);
       const auto finished = co_await FinishAllRemovals(self.transactor_);
-      if (finished.ok()) break;
-      base::log::Warning("domain.removal_unfinished", {{"why", finished.status().ToString()}});
+      if (finished.ok()) {
+        base::log::Info("removals.resumed", {{"count", *finished}});
+        break;
+      }
+      pause_ms = std::min(2 * pause_ms, kMostFinishPauseMs);
+      base::log::Warning("removals.unfinished",
+                         {{"reason", finished.status().ToString()}, {"again_within_ms", pause_ms}});
     }
     self.finishing_ = false;
   }(*this, std::move(presence));
 }
 
 void Cadastro::ResumeRemovals(base::Done<int> done) {
-  Run<int>(transactor_.Enter(), FinishAllRemovals(transactor_), std::move(done));
+  Run<int>(transactor_.Enter(), FinishAllRemovals(transactor_),
+           [this, done = std::move(done)](base::Result<int> finished) mutable {
+             if (!finished.ok()) FinishLater();
+             std::move(done)(std::move(finished));
+           });
 }
 
 void Cadastro::ObtemAluno(std::string matricula, base::Done<project::Aluno> done) {

@@ -51,7 +51,8 @@ class Cadastro {
   std::unique_ptr<Cursor<project::Disciplina>> ObtemTodasDisciplinas();
 
   // Finishes the removals that a crash has left in the middle; answers how many. To be called at
-  // start, beside the traffic; any number of servers may do so at once.
+  // start, beside the traffic; any number of servers may do so at once. After an error (a cluster
+  // that has no quorum yet, for example) it is tried again in the background until it is done.
   void ResumeRemovals(base::Done<int> done);
 
  private:

@@ -7,6 +7,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/grpc_status.h"
 
 namespace matricula::ctl {
 
@@ -29,6 +30,58 @@ grpc::Status StoreClient::GetStatus(etcdserverpb::StatusResponse* response) {
   grpc::ClientContext context;
   rpc::SetDeadline(context, timeout_ms);
   return maintenance->Status(&context, {}, response);
+}
+
+grpc::Status StoreClient::AddMember(const etcdserverpb::MemberAddRequest& request,
+                                    etcdserverpb::MemberAddResponse* response) {
+  grpc::ClientContext context;
+  rpc::SetDeadline(context, timeout_ms);
+  return cluster->MemberAdd(&context, request, response);
+}
+
+grpc::Status StoreClient::RemoveMember(const etcdserverpb::MemberRemoveRequest& request) {
+  grpc::ClientContext context;
+  rpc::SetDeadline(context, timeout_ms);
+  etcdserverpb::MemberRemoveResponse response;
+  return cluster->MemberRemove(&context, request, &response);
+}
+
+grpc::Status StoreClient::PromoteMember(const etcdserverpb::MemberPromoteRequest& request) {
+  grpc::ClientContext context;
+  rpc::SetDeadline(context, timeout_ms);
+  etcdserverpb::MemberPromoteResponse response;
+  return cluster->MemberPromote(&context, request, &response);
+}
+
+std::optional<etcdserverpb::MemberListResponse> FindMembers(Session& session, ExitCode* failure) {
+  const auto addresses = StoreAddresses(session.options());
+  if (addresses.empty()) {
+    *failure = session.Misused("--kv não diz onde está o armazenamento");
+    return std::nullopt;
+  }
+  std::string reason;
+  for (const std::string& address : addresses) {
+    etcdserverpb::MemberListResponse response;
+    const grpc::Status status = StoreClient(address, session.options()).ListMembers(&response);
+    if (status.ok()) return response;
+    reason += (reason.empty() ? "" : "; ") + ExplainStoreFailure(address, status);
+  }
+  *failure = session.Unreachable(reason);
+  return std::nullopt;
+}
+
+bool IsUnanswered(const grpc::Status& status) {
+  const base::Status said = rpc::FromGrpc(status);
+  // With a text of etcd's own, the server knows what it says; but for one.
+  if (said.message().starts_with("etcdserver: ")) {
+    return said.message().starts_with("etcdserver: request timed out");
+  }
+  return said.code() == base::Code::kUnavailable || said.code() == base::Code::kDeadlineExceeded ||
+         said.code() == base::Code::kCancelled || said.code() == base::Code::kOutcomeUnknown;
+}
+
+std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  return fmt::format("{}", fmt::join(texts.begin(), texts.end(), ","));
 }
 
 std::vector<std::string> StoreAddresses(const Options& options) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ struct StoreClient {
 
   grpc::Status ListMembers(etcdserverpb::MemberListResponse* response);
   grpc::Status GetStatus(etcdserverpb::StatusResponse* response);
+  grpc::Status AddMember(const etcdserverpb::MemberAddRequest& request,
+                         etcdserverpb::MemberAddResponse* response);
+  grpc::Status RemoveMember(const etcdserverpb::MemberRemoveRequest& request);
+  grpc::Status PromoteMember(const etcdserverpb::MemberPromoteRequest& request);
 
   const std::string address;  // HOST:PORT
   const int64_t timeout_ms;
@@ -26,6 +31,14 @@ struct StoreClient {
 
 // The addresses in --kv; empty if it names none.
 std::vector<std::string> StoreAddresses(const Options& options);
+
+// Asks one address of --kv after the other. Absent: none answered, and that has been said.
+std::optional<etcdserverpb::MemberListResponse> FindMembers(Session& session, ExitCode* failure);
+
+// Whether nobody can tell from this what became of the call.
+bool IsUnanswered(const grpc::Status& status);
+
+std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& texts);
 
 // HOST:PORT of a member's URL.
 std::string AddressOfUrl(const std::string& url);

@@ -1,9 +1,13 @@
-// ctl member list, ctl status
-#include <optional>
+// ctl status
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <map>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include "roles/ctl/commands.h"
+#include "roles/ctl/member_commands.h"
 #include "roles/ctl/records.h"
 #include "roles/ctl/store_client.h"
 
@@ -11,83 +15,87 @@ namespace matricula::ctl {
 namespace {
 
 using etcdserverpb::Member;
-using etcdserverpb::MemberListResponse;
 using etcdserverpb::StatusResponse;
 using nlohmann::ordered_json;
 
 constexpr const char* kStatusFooter =
-    "Pergunta a cada membro do armazenamento (--kv) como está.\n"
+    "Pergunta a cada membro do armazenamento (--kv) como está. ATRASO é quantos passos do "
+    "registro\n"
+    "comum ele ainda não aplicou, dos que o mais adiantado sabe acordados.\n"
     "Código de saída: 0 todos respondem, há líder e nenhum alarme; 1 algo está errado;\n"
     "69 nenhum servidor de --kv responde.\n";
 
 struct NoArguments {};
 
-// Asks one address of --kv after the other. Absent: none answered, and that has been said.
-std::optional<MemberListResponse> FindMembers(Session& session, ExitCode* failure) {
-  const auto addresses = StoreAddresses(session.options());
-  if (addresses.empty()) {
-    *failure = session.Misused("--kv não diz onde está o armazenamento");
-    return std::nullopt;
-  }
-  std::string reason;
-  for (const std::string& address : addresses) {
-    MemberListResponse response;
-    const grpc::Status status = StoreClient(address, session.options()).ListMembers(&response);
-    if (status.ok()) return response;
-    reason += (reason.empty() ? "" : "; ") + ExplainStoreFailure(address, status);
-  }
-  *failure = session.Unreachable(reason);
-  return std::nullopt;
-}
-
-std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& texts) {
-  return fmt::format("{}", fmt::join(texts.begin(), texts.end(), ","));
-}
-
-ExitCode ListMembers(Session& session, const NoArguments&) {
-  ExitCode failure = ExitCode::kOk;
-  const auto list = FindMembers(session, &failure);
-  if (!list) return failure;
-  RecordPrinter printer(session, {{"membro", "MEMBRO"},
-                                  {"nome", "NOME"},
-                                  {"papel", "PAPEL"},
-                                  {"clientes", "CLIENTES"},
-                                  {"pares", "PARES"}});
-  for (const Member& member : list->members()) {
-    printer.Add({{"membro", HexId(member.id())},
-                 {"nome", member.name()},
-                 {"papel", member.islearner() ? "aprendiz" : "votante"},
-                 {"clientes", Joined(member.clienturls())},
-                 {"pares", Joined(member.peerurls())}});
-  }
-  return ExitCode::kOk;
-}
-
-// What one member says, or why it says nothing.
-ordered_json AskMember(const Member& member, const Options& options) {
-  std::string problem = "não diz onde atende";
+// A member, what it said, and what is wrong with it.
+struct View {
+  Member member;
   std::string address;
-  StatusResponse answer;
   bool answered = false;
-  for (int i = 0; i < member.clienturls_size() && !answered; ++i) {
-    address = AddressOfUrl(member.clienturls(i));
-    const grpc::Status status = StoreClient(address, options).GetStatus(&answer);
-    answered = status.ok();
-    if (!answered) problem = ExplainStoreFailure(address, status);
+  StatusResponse answer;
+  std::string problems;
+  std::string alarms;
+};
+
+void Append(std::string& texts, const std::string& text) {
+  if (texts.find(text) == std::string::npos) texts += (texts.empty() ? "" : ", ") + text;
+}
+
+View AskMember(const Member& member, const Options& options) {
+  View view{.member = member, .problems = "não diz onde atende"};
+  for (int i = 0; i < member.clienturls_size() && !view.answered; ++i) {
+    view.address = AddressOfUrl(member.clienturls(i));
+    const grpc::Status status = StoreClient(view.address, options).GetStatus(&view.answer);
+    view.answered = status.ok();
+    view.problems = status.ok() ? "" : ExplainStoreFailure(view.address, status);
   }
-  ordered_json record = {{"membro", HexId(member.id())}, {"endereco", address}};
-  if (!answered) {
-    for (const char* key : {"papel", "revisao", "termo", "bytes", "versao"}) record[key] = nullptr;
-    record["problemas"] = problem;
-    return record;
+  return view;
+}
+
+// Each member tells all alarms there are, as text: whose they are, and which.
+void SortErrors(std::vector<View>& views) {
+  for (View& view : views) {
+    for (const std::string& error : view.answer.errors()) {
+      uint64_t id = 0;
+      char name[32] = "";
+      const bool of_member =
+          std::sscanf(error.c_str(), "memberID:%" SCNu64 " alarm:%31s", &id, name) == 2;
+      const bool of_all = !of_member && std::sscanf(error.c_str(), "alarm:%31s", name) == 1;
+      if (!of_member && !of_all) {
+        Append(view.problems, error);
+        continue;
+      }
+      for (View& whose : views) {
+        if (of_all || whose.member.id() == id) Append(whose.alarms, name);
+      }
+    }
   }
-  const bool leads = answer.leader() != 0 && answer.leader() == answer.header().member_id();
-  record["papel"] = leads ? "líder" : answer.islearner() ? "aprendiz" : "seguidor";
-  record["revisao"] = answer.header().revision();
-  record["termo"] = answer.raftterm();
-  record["bytes"] = answer.dbsize();
-  record["versao"] = answer.version();
-  record["problemas"] = Joined(answer.errors());
+}
+
+std::string RoleOf(const View& view) {
+  if (view.answer.islearner()) return "aprendiz";
+  return view.answer.leader() != 0 && view.answer.leader() == view.member.id() ? "líder"
+                                                                               : "seguidor";
+}
+
+ordered_json Describe(const View& view, uint64_t newest_index) {
+  ordered_json record = {{"membro", HexId(view.member.id())}, {"endereco", view.address}};
+  if (!view.answered) {
+    for (const char* key : {"papel", "revisao", "termo", "indice", "atraso", "bytes", "versao"}) {
+      record[key] = nullptr;
+    }
+  } else {
+    const uint64_t applied = view.answer.raftappliedindex();
+    record["papel"] = RoleOf(view);
+    record["revisao"] = view.answer.header().revision();
+    record["termo"] = view.answer.raftterm();
+    record["indice"] = applied;
+    record["atraso"] = newest_index - std::min(newest_index, applied);
+    record["bytes"] = view.answer.dbsize();
+    record["versao"] = view.answer.version();
+  }
+  record["alarmes"] = view.alarms;
+  record["problemas"] = view.problems;
   return record;
 }
 
@@ -95,18 +103,27 @@ ExitCode ShowStatus(Session& session, const NoArguments&) {
   ExitCode failure = ExitCode::kOk;
   const auto list = FindMembers(session, &failure);
   if (!list) return failure;
+  std::vector<View> views;
+  uint64_t newest_index = 0;
+  for (const Member& member : list->members()) {
+    views.push_back(AskMember(member, session.options()));
+    newest_index = std::max(newest_index, views.back().answer.raftindex());
+  }
+  SortErrors(views);
   RecordPrinter printer(session, {{"membro", "MEMBRO"},
                                   {"endereco", "ENDEREÇO"},
                                   {"papel", "PAPEL"},
                                   {"revisao", "REVISÃO"},
                                   {"termo", "TERMO"},
+                                  {"indice", "ÍNDICE"},
+                                  {"atraso", "ATRASO"},
                                   {"bytes", "BYTES"},
+                                  {"alarmes", "ALARMES"},
                                   {"problemas", "PROBLEMAS"}});
   int troubled = 0;
-  for (const Member& member : list->members()) {
-    const ordered_json record = AskMember(member, session.options());
-    if (record.at("problemas") != "") ++troubled;
-    printer.Add(record);
+  for (const View& view : views) {
+    if (!view.problems.empty() || !view.alarms.empty()) ++troubled;
+    printer.Add(Describe(view, newest_index));
   }
   printer.Flush();
   if (troubled == 0) return ExitCode::kOk;
@@ -116,9 +133,7 @@ ExitCode ShowStatus(Session& session, const NoArguments&) {
 }  // namespace
 
 void DescribeStore(CLI::App& root, CommandSet& set) {
-  CLI::App& member = AddGroup(root, "member", "os membros do armazenamento");
-  set.Add<NoArguments>(member, "list", "lista os membros", &ListMembers,
-                       [](Command&, NoArguments&) {});
+  DescribeMember(root, set);
   set.Add<NoArguments>(root, "status", "mostra como está cada membro do armazenamento", &ShowStatus,
                        [](Command& command, NoArguments&) { command.app().footer(kStatusFooter); });
 }

@@ -244,6 +244,30 @@ TEST_CASE("many servers end the same removal at once") {
   CHECK(report.pending_removals == 0);
 }
 
+TEST_CASE("removals that a start cannot resume without the store are resumed when it is back") {
+  FakeBed bed;
+  FillTurmas(bed, kMaxWholeTurmas + 5);
+  Victim victim(bed);
+  victim.DieAfter(3, [](Server& server, Answer done) {
+    server.cadastro.RemoveAluno("1192", "", std::move(done));
+  });
+  REQUIRE(Markers(bed.kv) == 1);
+  bed.fake.CutOff(true);
+  std::string answer = "(none)";
+  bed.server().cadastro.ResumeRemovals(
+      [&](base::Result<int> result) { answer = result.status().ToString(); });
+  while (answer == "(none)") REQUIRE(bed.scheduler.Step());
+  CHECK(answer.find("UNAVAILABLE") == 0);
+  bed.scheduler.After(10 * 60'000, [&] { bed.fake.CutOff(false); });
+  const int reads_before = bed.fake.reads();
+  bed.scheduler.RunUntilIdle();
+  const auto report = bed.CheckAll();
+  CHECK(report.ok());
+  CHECK(report.pending_removals == 0);
+  // Patiently: a handful of reads a minute, not more.
+  CHECK(bed.fake.reads() - reads_before < 6'000);
+}
+
 TEST_CASE("a removal whose store goes away is ended in the background") {
   FakeBed bed;
   FillTurmas(bed, kMaxWholeTurmas + 5);
