@@ -43,6 +43,9 @@ class CtlMemberTest(cluster.Case):
             self.put(first, "key-%d" % i, "value")
         members.append(self.grow(members))
         members.append(self.grow(members[::-1]))
+        # A new one says where its clients reach it once it takes part.
+        harness.wait_until(lambda: all(r["clientes"] for r in self.records(
+            OK, members, "member", "list")), what="everybody's introduction")
         listed = self.records(OK, members, "member", "list")
         self.assertEqual([r["papel"] for r in listed], ["votante"] * 3)
         ids = {r["clientes"].split("//")[1]: r["membro"] for r in listed}

@@ -42,7 +42,9 @@ void Append(std::string& texts, const std::string& text) {
 }
 
 View AskMember(const Member& member, const Options& options) {
-  View view{.member = member, .problems = "não diz onde atende"};
+  View view;
+  view.member = member;
+  view.problems = "não diz onde atende";
   for (int i = 0; i < member.clienturls_size() && !view.answered; ++i) {
     view.address = AddressOfUrl(member.clienturls(i));
     const grpc::Status status = StoreClient(view.address, options).GetStatus(&view.answer);
