@@ -118,7 +118,7 @@ Task<base::Result<std::optional<int64_t>>> FindWriter(store::Store& store, Timer
     if (hopeless || clock.MonotonicMs() >= deadline_ms) co_return sight->end;
     // A watch that was cut off, or too slow for its store: another goes on where it ended.
     range.after = sight->seen_upto;
-    co_await Call<bool>([&](base::Done<bool> done) {
+    (void)co_await Call<bool>([&](base::Done<bool> done) {
       timer.After(kRetryMs, [done = std::move(done)]() mutable { std::move(done)(true); });
     });
   }

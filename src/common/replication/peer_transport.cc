@@ -67,9 +67,10 @@ void PeerTransport::SetPeers(const std::map<uint64_t, std::string>& addresses) {
     if (wanted == addresses.end() && learned_.contains(member)) continue;
     if (wanted == addresses.end()) {
       // Nobody waits for him where somebody else is expected.
-      const bool replaced = std::any_of(addresses.begin(), addresses.end(), [&](const auto& other) {
-        return other.second == link->address();
-      });
+      const std::string& left = link->address();
+      const bool replaced =
+          std::any_of(addresses.begin(), addresses.end(),
+                      [&left](const auto& other) { return other.second == left; });
       leaving_.try_emplace(member, now_ns + kFarewellMs * kNsPerMs);
       if (replaced) leaving_[member] = now_ns;
     } else if (wanted->second == link->address()) {
