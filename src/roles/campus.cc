@@ -25,21 +25,6 @@ std::string NameOnBroker(const Settings& settings) {
                      replica_alone ? settings.kv_listen : settings.listen);
 }
 
-}  // namespace
-
-Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store& store,
-               std::function<bool()> leads)
-    : settings_(settings),
-      clock_(clock),
-      store_(store),
-      on_(settings.mqtt != "off"),
-      name_(NameOnBroker(settings)),
-      outage_(std::make_shared<mqtt::Outage>()),
-      timer_(clock),
-      mandate_(store, clock, name_, std::move(leads)) {}
-
-namespace {
-
 // What it was good for, in the last lines of a process.
 void LogCache(const sync::CacheStats& stats) {
   base::log::Info("cache.closed", {{"hits", stats.hits},
@@ -52,6 +37,17 @@ void LogCache(const sync::CacheStats& stats) {
 }
 
 }  // namespace
+
+Campus::Campus(const Settings& settings, const base::Clock& clock, store::Store& store,
+               std::function<bool()> leads)
+    : settings_(settings),
+      clock_(clock),
+      store_(store),
+      on_(settings.mqtt != "off"),
+      name_(NameOnBroker(settings)),
+      outage_(std::make_shared<mqtt::Outage>()),
+      timer_(clock),
+      mandate_(store, clock, name_, std::move(leads)) {}
 
 Campus::~Campus() {
   if (cache_) LogCache(cache_->Stats());

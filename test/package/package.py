@@ -20,7 +20,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 CONFFILES = ["matriculad.conf", "admin.conf", "portal.conf", "kv-replica.conf", "backup.env"]
 UNITS = "usr/lib/systemd/system"
 LATER_VERSION = "99.0"
@@ -52,7 +52,7 @@ class Machine:
         if base:
             run("cp", "-a", "--reflink=auto", base + "/.", self.root)
         else:
-            run("debootstrap", "--variant=minbase", SUITE, self.root, MIRROR)
+            run("debootstrap", "--variant=minbase", SUITE, self.root)
         shutil.copy("/etc/resolv.conf", self.path("etc/resolv.conf"))
         # Whoever asks for a service to be started here is told no.
         with open(self.path("usr/sbin/policy-rc.d"), "w", encoding="utf-8") as file:

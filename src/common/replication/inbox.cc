@@ -2,27 +2,13 @@
 
 #include <chrono>
 
+#include "common/replication/queue_cost.h"
+
 namespace matricula::replication {
-namespace {
 
 using base::Code;
 using base::MutexLock;
 using base::Status;
-
-// What a message weighs in the queue: entries and chunks; the rest is small.
-size_t SizeOf(const raft::Message& message) {
-  size_t bytes = sizeof(raft::Message);
-  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
-    for (const raft::Entry& entry : append->entries) bytes += entry.Cost();
-  } else if (const auto* chunk = std::get_if<raft::SnapshotChunk>(&message.body)) {
-    bytes += chunk->bytes.size();
-  } else if (const auto* request = std::get_if<raft::ProposeRequest>(&message.body)) {
-    for (const raft::Payload& payload : request->payloads) bytes += payload.size();
-  }
-  return bytes;
-}
-
-}  // namespace
 
 Status Inbox::AdmitCall(size_t bytes) {
   if (closed_) return {Code::kUnavailable, "this replica is stopping"};
@@ -63,7 +49,7 @@ void Inbox::AddRead(Driver::ReadDone done) {
 }
 
 void Inbox::AddMessage(raft::Message message) {
-  const size_t bytes = SizeOf(message);
+  const size_t bytes = QueueCost(message);
   const MutexLock lock(mutex_);
   if (quitting_ || content_.messages.size() >= limits_.messages ||
       content_.message_bytes + bytes > limits_.message_bytes) {

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/replication/peer_codec.h"
+#include "common/replication/queue_cost.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/tag.h"
 
@@ -14,18 +15,6 @@ namespace matricula::replication {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
-
-size_t SizeOf(const raft::Message& message) {
-  size_t bytes = sizeof(raft::Message);
-  if (const auto* append = std::get_if<raft::AppendRequest>(&message.body)) {
-    for (const raft::Entry& entry : append->entries) bytes += entry.Cost();
-  } else if (const auto* chunk = std::get_if<raft::SnapshotChunk>(&message.body)) {
-    bytes += chunk->bytes.size();
-  } else if (const auto* request = std::get_if<raft::ProposeRequest>(&message.body)) {
-    for (const raft::Payload& payload : request->payloads) bytes += payload.size();
-  }
-  return bytes;
-}
 
 rpc::ChannelOptions ChannelOptionsOfPeers() {
   rpc::ChannelOptions options;
@@ -110,7 +99,7 @@ PeerLink::PeerLink(raft::NodeId peer, std::string address, const PeerLinkOptions
       random_(std::random_device()()) {}
 
 void PeerLink::Send(raft::Message message) {
-  const size_t bytes = SizeOf(message);
+  const size_t bytes = QueueCost(message);
   bool lost = false;
   {
     const base::MutexLock lock(mutex_);
@@ -155,7 +144,7 @@ void PeerLink::WriteNext() {
   stream_->parcel.Clear();
   size_t bytes = 0;
   while (!queue_.empty()) {
-    const size_t size = SizeOf(queue_.front());
+    const size_t size = QueueCost(queue_.front());
     if (bytes > 0 && bytes + size > kMaxParcelBytes) break;
     bytes += size;
     *stream_->parcel.add_messages() = EncodeMessage(queue_.front());

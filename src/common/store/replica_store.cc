@@ -172,11 +172,14 @@ void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
   if (!refused.ok()) return std::move(done)(std::move(refused));
   sequencer_->Propose(std::move(command),
                       [this, done = std::move(done)](kv::Outcome outcome) mutable {
-                        if (!outcome.status.ok()) return std::move(done)(outcome.status);
-                        auto& response = std::get<Response>(outcome.response);
-                        FillHeader(*response.mutable_header());
-                        Tell([done = std::move(done), response = std::move(response)]() mutable {
-                          std::move(done)(std::move(response));
+                        const auto answer = [&]() -> Result<Response> {
+                          if (!outcome.status.ok()) return std::move(outcome.status);
+                          auto& response = std::get<Response>(outcome.response);
+                          FillHeader(*response.mutable_header());
+                          return std::move(response);
+                        };
+                        Tell([done = std::move(done), result = answer()]() mutable {
+                          std::move(done)(std::move(result));
                         });
                       });
 }
