@@ -259,7 +259,7 @@ class Portals(threading.Thread):
     with the same request id until they know."""
 
     def __init__(self, members, seed, directory, on_race):
-        super().__init__(name="portals")
+        super().__init__(name="portals", daemon=True)
         self._on_race = on_race  # told the figures of each
         self._servers = ",".join(member.listen for member in members)
         self._chance = random.Random(seed)
