@@ -199,13 +199,29 @@ TEST_CASE("4.2.2 - who is removed while it is behind learns of it all the same")
   for (const auto& [to, heartbeat] : Only<Heartbeat>(solo.Tick(5))) CHECK(to == 2);
 }
 
+TEST_CASE("4.2.2 - who is removed while it is silent for a moment learns of it all the same") {
+  Solo solo;
+  LeadFirmly(solo);
+  for (int i = 0; i < 2 * solo.core().config().election_ticks; ++i) {
+    solo.Tick();
+    solo.Hear(2, 1, HeartbeatReply{0});
+  }
+  (void)solo.core().ProposeConfChange(Remove(3));
+  solo.Said();
+  solo.Ack(2, Index(2));
+  REQUIRE(solo.core().commit() == Index(2));
+  const auto said = solo.Hear(3, 1, AppendReply{true, Index(2), Index(0), Index(0), Term(0)});
+  REQUIRE(Only<Heartbeat>(said).size() == 1);
+  CHECK(Only<Heartbeat>(said).front().second.commit == Index(2));
+}
+
 TEST_CASE("4.2.2 - who is removed and silent is soon not served any more") {
   Solo solo;
   LeadFirmly(solo);
   (void)solo.core().ProposeConfChange(Remove(3));
   solo.Said();
   solo.Ack(2, Index(2));
-  for (int i = 0; i < 2 * solo.core().config().election_ticks; ++i) {
+  for (int i = 0; i < 3 * solo.core().config().election_ticks; ++i) {
     solo.Tick();
     solo.Hear(2, 1, HeartbeatReply{0});
   }

@@ -77,7 +77,10 @@ void Machine::SyncPeers() {
       continue;
     }
     Progress& leaver = peer->second;
-    if (leaver.leaves_at == Index(0)) leaver.leaves_at = confs_.Latest().index;
+    if (leaver.leaves_at == Index(0)) {
+      leaver.leaves_at = confs_.Latest().index;
+      leaver.active = true;  // whoever was silent for a moment has until the next check, too
+    }
     if (leaver.active && leaver.match() < leaver.leaves_at) {
       leader.has_leavers = true;
       ++peer;
