@@ -1,5 +1,6 @@
 """`matriculad ctl backup`, `verify`, `restore`, `status` and `member list`, against real stores."""
 
+import hashlib
 import json
 import os
 import pty
@@ -42,6 +43,8 @@ class Backup(harness.TestCase):
         self.ok(server.ctl("backup", self.file))
         self.assertEqual(sorted(os.listdir(self.folder)), ["before", "copia"])
         self.ok(server.ctl("verify", self.file))
+        self.ok(harness.ctl("backup", "verify", self.file))
+        self.assertEqual(server.ctl("backup", self.file + "2", "x").returncode, USAGE)
         self.ok(server.ctl("aluno", "create", "99999XXX999", "Depois da Cópia"))
 
         data = os.path.join(self.folder, "data")
@@ -115,11 +118,26 @@ class Backup(harness.TestCase):
             with open(self.file, "wb") as file:
                 file.write(damaged)
             data = os.path.join(self.folder, "data")
-            for words in (["verify", self.file], ["restore", self.file, "--data", data]):
+            for words in (["verify", self.file], ["backup", "verify", self.file],
+                          ["restore", self.file, "--data", data]):
                 result = harness.ctl(*words)
                 self.assertEqual(result.returncode, USAGE, result.stdout + result.stderr)
                 self.assertIn("não é uma cópia íntegra", result.stderr)
             self.assertEqual(os.listdir(self.folder), ["copia"])
+
+    def test_of_a_newer_version(self):
+        server = self.start_server(roles=["kv-replica"])
+        self.ok(server.ctl("backup", self.file))
+        with open(self.file, "rb") as file:
+            newer = file.read()[:-32].replace(b"matricula backup 1\n", b"matricula backup 2\n", 1)
+        with open(self.file, "wb") as file:
+            file.write(newer + hashlib.sha256(newer).digest())
+        data = os.path.join(self.folder, "data")
+        for words in (["verify", self.file], ["restore", self.file, "--data", data]):
+            result = harness.ctl(*words)
+            self.assertEqual(result.returncode, USAGE, result.stderr)
+            self.assertIn("de uma versão mais nova deste programa", result.stderr)
+        self.assertEqual(os.listdir(self.folder), ["copia"])
 
     def test_nothing_half_written(self):
         server = self.start_server(roles=["kv-replica"])

@@ -10,6 +10,7 @@
 #include "common/kv/engine_view.h"
 #include "common/kv/errors.h"
 #include "common/kv/executor.h"
+#include "common/kv/format.h"
 #include "common/kv/hash_kv.h"
 #include "common/kv/pending.h"
 #include "common/kv/prefetch.h"
@@ -36,21 +37,13 @@ Result<std::unique_ptr<Mvcc>> Mvcc::Open(storage::Engine& engine) {
 }
 
 Status Mvcc::Load() {
-  const auto format = engine_.Get(kFormatRow, nullptr);
-  if (!format.ok()) {
-    if (format.status().code() != Code::kNotFound) return format.status();
+  if (const Status format = CheckFormat(engine_); format.code() == Code::kNotFound) {
     const auto batch = engine_.NewBatch();
     batch->Put(kFormatRow, EncodeTtl(kFormatVersion));
     batch->Put(kStateRow, EncodeState(state_));
     return engine_.Write(*batch, storage::Durability::kSynced);
-  }
-  int64_t version = 0;
-  if (!ParseTtl(*format, version)) return DamagedRow("meta");
-  if (version > static_cast<int64_t>(kFormatVersion)) {
-    return {Code::kFailedPrecondition,
-            "the data was written by a newer version of this program (format " +
-                std::to_string(version) + ", this one knows " + std::to_string(kFormatVersion) +
-                ")"};
+  } else if (!format.ok()) {
+    return format;
   }
   State state;
   compaction_ = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/crc32c.h"
+#include "common/base/newer.h"
 #include "common/replication/coding.h"
 #include "common/replication/mutant.h"
 
@@ -51,7 +52,9 @@ base::Result<LogDescription> DecodeDescription(std::string_view bytes) {
   uint8_t version = 0;
   uint64_t numbers[7] = {};
   LogDescription description;
-  bool good = TakeLittleEndian(rest, version) && version == kVersion;
+  bool good = TakeLittleEndian(rest, version);
+  if (good && version > kVersion) return base::NewerFormat("the raft log", version, kVersion);
+  good = good && version == kVersion;
   for (int i = 0; good && i < 6; ++i) good = TakeLittleEndian(rest, numbers[i]);
   good = good && TakeLittleEndian(rest, description.base_checksum) &&
          TakeLittleEndian(rest, numbers[6]) && TakeLittleEndian(rest, description.last_checksum) &&

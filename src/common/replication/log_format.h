@@ -37,7 +37,7 @@ struct LogDescription {
 };
 
 std::string EncodeDescription(const LogDescription& description);
-// DataLoss if the bytes are not what EncodeDescription writes.
+// DataLoss: not what EncodeDescription writes. FailedPrecondition: a newer version wrote it.
 base::Result<LogDescription> DecodeDescription(std::string_view bytes);
 
 std::string EntryKey(raft::Index index);

@@ -64,12 +64,13 @@ class BackupPacker {
   base::Sha256 digest_;
 };
 
-// Reads all of `file`, changes nothing. DataLoss: it is damaged or no backup. Internal: the disk.
+// Reads all of `file`, changes nothing. DataLoss: it is damaged or no backup. Unimplemented: it is
+// sound, but of a newer version. Internal: the disk.
 base::Status VerifyBackup(const std::string& file);
 
 // Unpacks the backup in `file` into `directory`, which must not exist or be empty, and makes it the
-// data of a new cluster: the store's content and history stay, its identity does not. DataLoss: the
-// file is damaged or no backup; then the folder is as it was.
+// data of a new cluster: the store's content and history stay, its identity does not. DataLoss,
+// Unimplemented: as above; then the folder is as it was.
 base::Status RestoreBackup(const std::string& file, const std::string& directory);
 
 }  // namespace matricula::store

@@ -10,6 +10,7 @@
 namespace matricula::store {
 
 inline constexpr std::string_view kBackupMagic = "matricula backup 1\n";
+inline constexpr std::string_view kBackupKind = "matricula backup ";  // before the version
 inline constexpr char kBackupPart = 1;
 inline constexpr char kBackupEnd = 0;
 inline constexpr size_t kBackupBlockBytes = 512;

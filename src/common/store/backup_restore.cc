@@ -27,6 +27,12 @@ Status DiskError(const std::string& what) {
 
 Status Damaged(const std::string& why) { return {Code::kDataLoss, "not a sound backup: " + why}; }
 
+bool IsNewer(std::string_view magic) {
+  return magic.starts_with(kBackupKind) && magic.ends_with('\n') &&
+         magic[kBackupKind.size()] > kBackupMagic[kBackupKind.size()] &&
+         magic[kBackupKind.size()] <= '9';
+}
+
 struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -43,7 +49,8 @@ class Unpacker {
     std::string magic;
     RETURN_IF_ERROR(Read(kBackupMagic.size(), magic));
     if (magic != kBackupMagic) {
-      return Damaged("it begins with something else");
+      return IsNewer(magic) ? Status(Code::kUnimplemented, "a newer version made it")
+                            : Damaged("it begins with something else");
     }
     while (true) {
       std::string kind;

@@ -1,4 +1,4 @@
-// ctl backup FILE, ctl verify FILE, ctl restore FILE --data DIR
+// ctl backup FILE, ctl verify FILE (or ctl backup verify FILE), ctl restore FILE --data DIR
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include "roles/ctl/portal_client.h"
 #include "roles/ctl/progress.h"
 #include "roles/ctl/store_client.h"
+#include "roles/ctl/utf8.h"
 
 namespace matricula::ctl {
 namespace {
@@ -23,7 +24,8 @@ constexpr const char* kBackupFooter =
     "Copia todo o armazenamento (--kv), como está em um só momento, sem parar ninguém. O arquivo "
     "só\n"
     "aparece com o seu nome quando está completo, conferido e gravado; um que já existe não é\n"
-    "substituído. De um etcd, o arquivo é um snapshot do etcd, que só o etcdctl restaura.\n";
+    "substituído. De um etcd, o arquivo é um snapshot do etcd, que só o etcdctl restaura.\n\n"
+    "matriculad ctl backup verify ARQUIVO é o mesmo que matriculad ctl verify ARQUIVO.\n";
 constexpr const char* kRestoreFooter =
     "Desempacota uma cópia na pasta --data, que deve estar vazia ou não existir. O armazenamento\n"
     "restaurado tem o conteúdo e a história da cópia, e é um novo cluster: inicie com ele\n"
@@ -33,6 +35,7 @@ constexpr const char* kRestoreFooter =
 struct Arguments {
   std::string file;
   std::string data;
+  std::string verified;  // of `backup verify FILE`
 };
 
 std::string WhyNot() { return std::strerror(errno); }
@@ -108,7 +111,7 @@ class Backup {
 };
 
 // The first server that answers gives the copy: they all have the same.
-ExitCode RunBackup(Session& session, const Arguments& arguments) {
+ExitCode TakeBackup(Session& session, const Arguments& arguments) {
   std::error_code error;
   if (std::filesystem::exists(arguments.file, error)) {
     return session.Misused(fmt::format("{} já existe", arguments.file));
@@ -133,6 +136,8 @@ ExitCode Judge(Session& session, const base::Status& status, const std::string& 
       return session.Done(done);
     case base::Code::kDataLoss:
       return session.Misused("não é uma cópia íntegra: " + status.message());
+    case base::Code::kUnimplemented:
+      return session.Misused("a cópia é de uma versão mais nova deste programa");
     case base::Code::kFailedPrecondition:
       return session.Refused("a pasta não está vazia: " + status.message());
     default:
@@ -148,6 +153,15 @@ bool IsReadable(const std::string& file) {
 ExitCode RunVerify(Session& session, const Arguments& arguments) {
   if (!IsReadable(arguments.file)) return session.Misused(arguments.file + " não é um arquivo");
   return Judge(session, store::VerifyBackup(arguments.file), arguments.file + " está íntegro");
+}
+
+// Who looks for the check of backups looks for it here, too.
+ExitCode RunBackup(Session& session, const Arguments& arguments) {
+  if (arguments.verified.empty()) return TakeBackup(session, arguments);
+  if (arguments.file != "verify") {
+    return session.Misused("argumento inesperado: " + Printable(arguments.verified));
+  }
+  return RunVerify(session, {arguments.verified, {}, {}});
 }
 
 ExitCode RunRestore(Session& session, const Arguments& arguments) {
@@ -166,6 +180,7 @@ void DescribeBackup(CLI::App& root, CommandSet& set) {
   set.Add<Arguments>(root, "backup", "copia todo o armazenamento para um arquivo", &RunBackup,
                      [](Command& command, Arguments& arguments) {
                        DescribeFile(command, arguments);
+                       command.app().add_option("VERIFICADO", arguments.verified)->group("");
                        command.app().footer(kBackupFooter);
                      });
   set.Add<Arguments>(root, "verify", "confere se uma cópia está íntegra", &RunVerify,

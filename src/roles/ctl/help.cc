@@ -19,8 +19,11 @@ std::string Line(const std::string& left, const std::string& right) {
   return start + std::string(kColumn - width, ' ') + right + "\n";
 }
 
+// Those without a group are not shown.
 std::vector<const CLI::Option*> Positionals(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
+  return app.get_options([](const CLI::Option* option) {
+    return option->get_positional() && !option->get_group().empty();
+  });
 }
 
 bool IsGroup(const CLI::App& app) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/kv/format.h"
 #include "common/storage/rocksdb_engine.h"
 
 namespace matricula::roles {
@@ -43,6 +44,9 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
                             const std::shared_ptr<rpc::Loop>& loop) {
   auto engine = storage::OpenRocksDbEngine(settings.data, {});
   RETURN_IF_ERROR(engine.status());
+  // Before anything in it is believed. An empty folder has no format yet.
+  const Status format = kv::CheckFormat(**engine);
+  if (!format.ok() && format.code() != Code::kNotFound) return format;
   store::ReplicaStore::Options options;
   options.clock = &clock;
   options.loop = loop;

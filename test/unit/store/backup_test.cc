@@ -166,7 +166,10 @@ TEST_CASE("whoever makes a digest to go with the damage is found out by the sums
     std::string damaged = packed;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
     INFO(bit);
-    CHECK(test.Verify(WithDigest(damaged)).code() == Code::kDataLoss);
+    const Code code = test.Verify(WithDigest(damaged)).code();
+    // A greater version is none of ours, and not damage.
+    CHECK((code == Code::kDataLoss ||
+           (code == Code::kUnimplemented && bit / 8 == kBackupKind.size())));
   }
 }
 
