@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_sink.h"
 #include "common/rpc/library.h"
 #include "roles/ctl/ctl.h"
 #include "roles/house.h"
@@ -60,10 +61,20 @@ sigset_t BlockEndingSignals() {
   return signals;
 }
 
-int Run(const roles::Settings& settings) {
+void ConfigureLog(const roles::Settings& settings,
+                  const std::map<std::string, std::string>& environment) {
+  using base::log::Format;
+  const auto stream = environment.find("JOURNAL_STREAM");
   base::log::SetLevel(LevelOf(settings.log_level));
+  base::log::SetSink(
+      {.format = settings.log_format == "json" ? Format::kJson : Format::kText,
+       .journal = stream != environment.end() && base::log::IsJournal(stream->second)});
+}
+
+int Run(const roles::Settings& settings, const std::map<std::string, std::string>& environment) {
+  ConfigureLog(settings, environment);
   const sigset_t signals = BlockEndingSignals();
-  roles::House house(settings, base::SystemClock());
+  roles::House house(settings, base::SystemClock(), environment);
   if (const base::Status status = house.Start(); !status.ok()) {
     base::log::Error("process.cannot_start", {{"reason", status.message()}});
     return status.code() == base::Code::kUnavailable ? kExitUnavailable : kExitCannotStart;
@@ -84,7 +95,8 @@ int Run(const roles::Settings& settings) {
 
 int Main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "ctl") return roles::RunCtl(argc - 1, argv + 1);
-  const auto invocation = roles::ParseInvocation(argc, argv, Environment());
+  const auto environment = Environment();
+  const auto invocation = roles::ParseInvocation(argc, argv, environment);
   if (!invocation.ok()) {
     std::fprintf(stderr, "matriculad: %s\n", invocation.status().message().c_str());
     return kExitUsage;
@@ -101,7 +113,7 @@ int Main(int argc, char** argv) {
     std::puts("ok");
     return EXIT_SUCCESS;
   }
-  return Run(invocation->settings);
+  return Run(invocation->settings, environment);
 }
 
 }  // namespace

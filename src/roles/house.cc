@@ -1,24 +1,42 @@
 #include "roles/house.h"
 
+#include <pthread.h>
+
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/log.h"
 #include "common/store/etcd_store.h"
+#include "common/store/slow_log.h"
+#include "roles/ops/campus_metrics.h"
 #include "roles/ops/domain_metrics.h"
 #include "roles/ops/store_metrics.h"
 #include "roles/role_table.h"
 
 namespace matricula::roles {
 
-House::House(const Settings& settings, const base::Clock& clock)
-    : settings_(settings), clock_(clock), ops_(settings) {}
+namespace {
+
+constexpr char kNoMajority[] = "waiting for a majority of the replicas";
+// TimeoutStopSec of the units, which knows nothing of --drain-ms.
+constexpr int64_t kStopPatienceMs = 30'000;
+
+}  // namespace
+
+House::House(const Settings& settings, const base::Clock& clock,
+             const std::map<std::string, std::string>& environment)
+    : settings_(settings),
+      clock_(clock),
+      ops_(settings, clock, environment),
+      calls_turned_ns_(std::make_shared<std::atomic<int64_t>>(clock.MonotonicNs())) {}
 
 House::~House() = default;
 
 base::Status House::Start() {
+  store::SetSlowRequestMs(settings_.slow_request_ms);
   RETURN_IF_ERROR(ops_.Start());
   RETURN_IF_ERROR(OpenStore());
   std::function<bool()> leads;
@@ -29,7 +47,8 @@ base::Status House::Start() {
   if (replica_) RETURN_IF_ERROR(replica_->Serve());
   campus_->Start(domain_.get());
   ShowParts();
-  ops_.Serving();
+  WatchLoops();
+  ops_.Serving([this] { UpdateHealth(); });
   return base::OkStatus();
 }
 
@@ -48,6 +67,8 @@ base::Status House::OpenStore() {
   RETURN_IF_ERROR(remote.status());
   remote_store_ = *std::move(remote);
   store_ = remote_store_.get();
+  probe_ = std::make_unique<StoreProbe>(*store_, clock_);
+  probe_->Await(StoreProbe::kPatienceMs);
   return base::OkStatus();
 }
 
@@ -84,6 +105,8 @@ void House::FurnishPortals() {
 
 void House::ShowParts() {
   if (domain_) ops_.Measure([this](Sheet& sheet) { CollectDomain(*domain_, sheet); });
+  ops_.Measure([this](Sheet& sheet) { CollectCampus(campus_->Stats(), sheet); });
+  ops_.Require(replica_ ? "kv" : "store", [this] { return StoreObjection(); });
   if (!replica_) return;
   ops_.Measure([this](Sheet& sheet) {
     const ReplicaGroup* group = replica_->group();
@@ -91,13 +114,47 @@ void House::ShowParts() {
     if (group != nullptr) traffic = {group->SentBytes(), group->ReceivedBytes()};
     CollectStore(replica_->store(), traffic, sheet);
   });
-  ops_.Require("kv", [this]() -> std::string {
-    return replica_->store().leader() == 0 ? "no leader is known" : "";
+}
+
+std::string House::StoreObjection() const {
+  if (!replica_) return probe_->Objection();
+  return replica_->store().leader() == 0 ? kNoMajority : "";
+}
+
+void House::WatchLoops() {
+  // It only turns when there is something to do.
+  loop_.loop()->Run([] { pthread_setname_np(pthread_self(), "calls"); });
+  ops_.vigil().Watch("calls", [this] {
+    loop_.loop()->Run(
+        [this_turn = calls_turned_ns_, &clock = clock_] { *this_turn = clock.MonotonicNs(); });
+    return calls_turned_ns_->load();
   });
 }
 
+void House::SetPortalsServing(bool serving) {
+  if (!portals_) return;
+  portals_->SetServing("", serving);
+  if (settings_.HasRole("admin")) {
+    portals_->SetServing("project.PortalAdministrativo", serving);
+  }
+  if (settings_.HasRole("portal")) portals_->SetServing("project.PortalMatricula", serving);
+}
+
+// The portals can do nothing without the store.
+void House::UpdateHealth() {
+  if (probe_) probe_->Ask();
+  if (!portals_) return;
+  const bool serve = StoreObjection().empty();
+  if (std::exchange(portals_serve_, serve) != serve) SetPortalsServing(serve);
+}
+
 void House::Stop(std::chrono::milliseconds grace) {
-  ops_.Drain();
+  ops_.Drain(settings_.drain_ms + kStopPatienceMs);
+  if (settings_.drain_ms > 0) {
+    SetPortalsServing(false);
+    if (replica_) replica_->Drain();
+    std::this_thread::sleep_for(std::chrono::milliseconds(settings_.drain_ms));
+  }
   if (portals_) portals_->Stop(grace.count());
   ops_.Forget();
   campus_->StopIngest();

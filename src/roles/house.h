@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "roles/campus.h"
 #include "roles/kv_replica/kv_replica.h"
 #include "roles/ops/ops.h"
+#include "roles/ops/store_probe.h"
 #include "roles/role.h"
 #include "roles/settings.h"
 
@@ -23,7 +26,9 @@ namespace matricula::roles {
 // and the roles that serve.
 class House {
  public:
-  House(const Settings& settings, const base::Clock& clock);
+  // `environment`: what a service manager says there.
+  House(const Settings& settings, const base::Clock& clock,
+        const std::map<std::string, std::string>& environment);
   ~House();
 
   // Builds and serves. Unavailable: an address is taken; FailedPrecondition: the data is in use by
@@ -40,6 +45,10 @@ class House {
   base::Status OpenStore();
   void FurnishPortals();
   void ShowParts();
+  void WatchLoops();
+  void UpdateHealth();
+  void SetPortalsServing(bool serving);
+  std::string StoreObjection() const;
 
   const Settings& settings_;
   const base::Clock& clock_;
@@ -47,11 +56,14 @@ class House {
   rpc::LoopThread loop_;  // of all that speaks gRPC in this process
   std::unique_ptr<KvReplica> replica_;
   std::unique_ptr<store::Store> remote_store_;
+  std::unique_ptr<StoreProbe> probe_;  // of the remote store
   store::Store* store_ = nullptr;
   std::unique_ptr<Campus> campus_;
   std::unique_ptr<domain::Domain> domain_;
   std::unique_ptr<rpc::Server> portals_;
   std::vector<std::unique_ptr<Role>> roles_;
+  bool portals_serve_ = true;  // as the health service says; of the vigil's thread
+  std::shared_ptr<std::atomic<int64_t>> calls_turned_ns_;  // when the loop turned last
 };
 
 }  // namespace matricula::roles

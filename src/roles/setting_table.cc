@@ -267,8 +267,15 @@ const std::vector<Setting>& SettingTable() {
       OptionalAddress("metrics-listen",
                       "where /metrics, /livez and /readyz are served over HTTP; empty: nowhere",
                       &Settings::metrics_listen),
+      Number("drain-ms", "MS",
+             "how long a stopping process says that it is before it closes its ports",
+             &Settings::drain_ms, 0, 600'000),
+      Number("slow-request-ms", "MS", "calls and changes that take longer are logged; 0: none",
+             &Settings::slow_request_ms, 0, 3'600'000),
       OneOf("log-level", "least level of the lines written: debug, info, warning, error",
             &Settings::log_level, {"debug", "info", "warning", "error"}),
+      OneOf("log-format", "how lines are written: text (key=value) or json", &Settings::log_format,
+            {"text", "json"}),
   };
   return table;
 }

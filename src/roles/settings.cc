@@ -60,6 +60,21 @@ const Setting* Find(std::string_view name) {
   return found == table.end() ? nullptr : &*found;
 }
 
+// Where a key stands, as "FILE:LINE".
+std::string PlaceOf(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const std::string text = CLI::detail::trim_copy(line);
+    if (text.compare(0, key.size(), key) != 0) continue;
+    const size_t after = text.find_first_not_of(" \t", key.size());
+    if (after == std::string::npos || text[after] == '=') {
+      return fmt::format("{}:{}", path, number);
+    }
+  }
+  return path;
+}
+
 Status ReadFile(const std::string& path, Invocation& invocation) {
   std::ifstream file(path);
   if (!file) {
@@ -74,9 +89,10 @@ Status ReadFile(const std::string& path, Invocation& invocation) {
   for (const CLI::ConfigItem& item : items) {
     const Setting* setting = Find(item.fullname());
     if (setting == nullptr) {
-      return {Code::kInvalidArgument, fmt::format("{}: unknown key {}", path, item.fullname())};
+      return {Code::kInvalidArgument,
+              fmt::format("{}: unknown key {}", PlaceOf(path, item.name), item.fullname())};
     }
-    const std::string spelled = fmt::format("{}: {}", path, item.name);
+    const std::string spelled = fmt::format("{}: {}", PlaceOf(path, item.name), item.name);
     RETURN_IF_ERROR(Assign(*setting, item.inputs, "file", spelled, invocation));
   }
   return base::OkStatus();

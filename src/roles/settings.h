@@ -40,7 +40,10 @@ struct Settings {
   bool cache = true;
 
   std::string metrics_listen;  // "": no metrics
+  int drain_ms = 0;            // from "do not come" to closed ports
+  int slow_request_ms = 500;   // 0: none is slow
   std::string log_level = "info";
+  std::string log_format = "text";
 
   bool HasRole(const std::string& wanted) const;
 };

@@ -53,5 +53,126 @@ class DashboardTest(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 
+class SystemdTest(unittest.TestCase):
+    UNITS = {"matriculad": "matriculad.conf", "matriculad-admin": "admin.conf",
+             "matriculad-portal": "portal.conf", "matriculad-kv-replica": "kv-replica.conf"}
+    MOST_EXPOSED = 1.5
+
+    def path(self, unit):
+        return os.path.join(CONFIG, "systemd", unit + ".service")
+
+    def value(self, unit, key):
+        with open(self.path(unit), encoding="utf-8") as file:
+            return [line.split("=", 1)[1].strip() for line in file if line.startswith(key + "=")]
+
+    def test_every_role_has_a_unit(self):
+        files = sorted(name for name in os.listdir(os.path.join(CONFIG, "systemd"))
+                       if name.startswith("matriculad") and name.endswith(".service")
+                       and "backup" not in name)
+        self.assertEqual(files, sorted(unit + ".service" for unit in self.UNITS))
+        for unit, conf in self.UNITS.items():
+            command = self.value(unit, "ExecStart")
+            self.assertEqual(command, ["/usr/bin/matriculad --config /etc/matriculad/" + conf])
+            self.assertTrue(os.path.exists(os.path.join(CONFIG, conf)))
+
+    def test_systemd_finds_nothing_wrong(self):
+        folder = harness.temporary_directory()
+        for unit in self.UNITS:
+            with open(self.path(unit), encoding="utf-8") as file:
+                text = file.read().replace("/usr/bin/matriculad", harness.BINARY)
+            copy = os.path.join(folder, unit + ".service")
+            with open(copy, "w", encoding="utf-8") as file:
+                file.write(text)
+            result = run("systemd-analyze", "verify", "--man=no", copy)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_units_expose_little(self):
+        for unit in self.UNITS:
+            result = run("systemd-analyze", "security", "--offline=yes",
+                         "--threshold=%d" % (self.MOST_EXPOSED * 10), self.path(unit))
+            self.assertEqual(result.returncode, 0, result.stdout[-300:] + result.stderr)
+
+    def test_what_cannot_mend_itself_is_not_started_again(self):
+        for unit in self.UNITS:
+            self.assertEqual(self.value(unit, "Type"), ["notify"])
+            self.assertEqual(self.value(unit, "Restart"), ["on-failure"])
+            self.assertEqual(self.value(unit, "RestartPreventExitStatus"), ["2 78"])
+            self.assertNotEqual(self.value(unit, "WatchdogSec"), [])
+
+
+class BrokerTest(unittest.TestCase):
+    def test_mosquitto_takes_its_configuration(self):
+        folder = harness.temporary_directory()
+        with open(os.path.join(CONFIG, "mosquitto.conf"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        port = harness.free_port()
+        certificate, key = os.path.join(folder, "crt"), os.path.join(folder, "key")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+            "-nodes", "-subj", "/CN=localhost", "-days", "2", "-out", certificate, "-keyout", key)
+        passwords = os.path.join(folder, "passwords")
+        run("mosquitto_passwd", "-b", "-c", passwords, "matriculad", "segredo")
+        # As it is, but for what belongs to the machine that it is meant for.
+        places = {"listener": "listener %d 127.0.0.1" % port, "cafile": "cafile " + certificate,
+                  "certfile": "certfile " + certificate, "keyfile": "keyfile " + key,
+                  "password_file": "password_file " + passwords,
+                  "acl_file": "acl_file " + os.path.join(CONFIG, "mosquitto.acl"),
+                  "persistence": "persistence true\npersistence_location %s/" % folder}
+        changed = [places.get(line.split(" ")[0], line) for line in lines]
+        config = os.path.join(folder, "mosquitto.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("\n".join(changed + ["user root"]) + "\n")
+        broker = harness.Process("mosquitto", ["/usr/sbin/mosquitto", "-c", config], folder)
+        broker.launch()
+        try:
+            harness.wait_until(lambda: " running" in broker.log() or not broker.running(),
+                               what="the broker")
+            self.assertTrue(broker.running(), broker.log())
+            self.assertNotIn("Error", broker.log())
+        finally:
+            broker.kill()
+
+
+class SampleTest(unittest.TestCase):
+    def test_matriculad_takes_every_sample(self):
+        for name in sorted(os.listdir(CONFIG)):
+            if not name.endswith(".conf") or name == "mosquitto.conf":
+                continue
+            path = os.path.join(CONFIG, name)
+            result = run(harness.BINARY, "--config", path, "--check-config",
+                         env=harness.clean_environment())
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "ok\n", ""))
+            shown = run(harness.BINARY, "--config", path, "--print-config",
+                        env=harness.clean_environment(MATRICULAD_LOG_LEVEL="debug"))
+            self.assertRegex(shown.stdout, 'log-level = "debug" +# environment')
+            self.assertRegex(shown.stdout, 'drain-ms = "0" +# default')
+
+    def test_a_mistake_is_one_sentence_with_its_place(self):
+        path = os.path.join(harness.temporary_directory(), "wrong.conf")
+        for text, sentence in (
+                ("# a comment\nlog-levle = \"info\"\n", ":2: unknown key log-levle"),
+                ("\n\nmin-length = \"many\"\n",
+                 ":3: min-length: 'many' is not a whole number from 1 to 256"),
+                ("role = \"portal\"\n",
+                 "without the role kv-replica, --kv must say where the store is")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            result = run(harness.BINARY, "--config", path, "--check-config",
+                         env=harness.clean_environment())
+            self.assertEqual(result.returncode, 2)
+            place = path if sentence.startswith(":") else ""
+            self.assertEqual(result.stderr, "matriculad: %s%s\n" % (place, sentence))
+
+    def test_every_file_is_known_to_some_test(self):
+        # sample/ is imported by the tests of `ctl import` and of the README; what the package
+        # installs besides is in the tests of the package.
+        known = {"backup", "backup.env", "admin.conf", "portal.conf", "kv-replica.conf", "matriculad.conf",
+                 "mosquitto.conf", "mosquitto.acl", "debian-packages.txt"}
+        folders = {"sample", "systemd", "prometheus", "grafana"}
+        found = set(os.listdir(CONFIG))
+        self.assertEqual({name for name in found
+                          if os.path.isfile(os.path.join(CONFIG, name))} - known, set())
+        self.assertLessEqual(folders, found)
+
+
 if __name__ == "__main__":
     unittest.main()

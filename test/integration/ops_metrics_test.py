@@ -6,7 +6,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-import cluster_test
+import cluster
 import harness
 
 
@@ -85,7 +85,10 @@ class OpsMetricsTest(harness.TestCase):
         self.assertGreater(total(now, "process_start_time_seconds"), 1.7e9)
 
     def test_promtool_finds_nothing_wrong(self):
-        server, metrics = self.start()
+        broker = self.manage(harness.Mosquitto()).start()
+        server, metrics = self.start("--mqtt", broker.url)
+        connected = 'matricula_mqtt_connected{part="relay"}'
+        harness.wait_until(lambda: scrape(metrics).get(connected) == 1, what="the broker")
         list(harness.admin(self.channel_to(server)).ObtemTodosAlunos(harness.pb().Vazia()))
         _, text = get(metrics, "/metrics")
         check = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True,
@@ -97,6 +100,10 @@ class OpsMetricsTest(harness.TestCase):
         known = set(re.split("[{ ]", sample)[0] for sample in scrape(metrics))
         # Only there under circumstances that a single replica does not know.
         known |= {"matricula_raft_peer_lag_entries", "etcd_network_peer_sent_bytes_total"}
+        # Without a broker, and with the store in the same process.
+        known |= {"matricula_mqtt_connected", "matricula_relay_lost_total",
+                  "matricula_relay_messages_total", "matricula_ingest_messages_total",
+                  "matricula_cache_reads_total", "matricula_cache_gaps_total"}
         for file in ("prometheus/alerts.yml", "grafana/matriculad.json"):
             with open("%s/config/%s" % (harness.SOURCE, file), encoding="utf-8") as text:
                 asked = set(re.findall(r"\b(?:matricula|etcd|grpc|process)_[a-z_]+", text.read()))
@@ -108,10 +115,11 @@ class OpsMetricsTest(harness.TestCase):
         addresses = [harness.free_address() for _ in range(3)]
         peers = [flag for address in addresses for flag in ("--peer", address)]
         ports = [harness.free_address() for _ in addresses]
-        members = [self.manage(cluster_test.Member(address, ["--metrics-listen", port, *peers]))
+        members = [self.manage(cluster.Member(address, ["--metrics-listen", port,
+                                                           "--slow-request-ms", "1", *peers]))
                    for address, port in zip(addresses, ports)]
         members[0].launch()
-        harness.wait_until(lambda: get(ports[0], "/readyz") == (503, "kv: no leader is known\n"),
+        harness.wait_until(lambda: get(ports[0], "/readyz") == (503, "kv: waiting for a majority of the replicas\n"),
                            what="an honest answer")
         for member in members[1:]:
             member.launch()
@@ -134,6 +142,14 @@ class OpsMetricsTest(harness.TestCase):
             self.assertGreaterEqual(total(samples, "etcd_disk_wal_fsync_duration_seconds_count"), 20)
             self.assertGreaterEqual(total(samples, "etcd_server_proposals_applied_total"), 20)
 
+        slow = [{key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
+                for member in members for line in member.log().splitlines()
+                if " store.slow_request kind=put " in line]
+        self.assertGreater(len(slow), 0)
+        for times in slow:  # rounded down, each
+            parts = sum(times[part] for part in ("queue_ms", "raft_ms", "sync_ms", "apply_ms"))
+            self.assertIn(parts, range(times["ms"] - 4, times["ms"] + 1), times)
+
         members[others[0]].kill()
         for number in range(20):
             harness.etcdctl(members[leader].kv_listen, "put", "key", str(number))
@@ -147,6 +163,33 @@ class OpsMetricsTest(harness.TestCase):
         samples = scrape(ports[others[1]])
         self.assertEqual(total(samples, "etcd_server_has_leader"), 0)
         self.assertEqual(get(ports[others[1]], "/livez")[0], 200)
+
+    def test_a_portal_without_its_store_says_so(self):
+        store = self.start_server(roles=["kv-replica"])
+        metrics = harness.free_address()
+        portal = self.start_server("--metrics-listen", metrics, roles=["portal"],
+                                   kv=store.kv_listen)
+        self.assertEqual(get(metrics, "/readyz"), (200, "store: ok\n"))
+        store.kill()
+        harness.wait_until(lambda: not portal.is_serving(), what="the loss")
+        self.assertEqual(get(metrics, "/readyz"), (503, "store: the store does not answer\n"))
+        self.assertEqual(get(metrics, "/livez")[0], 200)
+        store.start()
+        harness.wait_until(portal.is_serving, what="the store's return")
+
+    def test_who_is_told_to_stop_says_so_before_it_closes(self):
+        server, metrics = self.start("--drain-ms", "2000")
+        admin = harness.admin(self.channel_to(server))
+        server.terminate()
+        harness.wait_until(lambda: not harness.is_healthy(server.listen), what="NOT_SERVING")
+        self.assertFalse(harness.is_healthy(server.kv_listen))
+        self.assertEqual(get(metrics, "/readyz")[0], 503)
+        self.assertIn("stopping\n", get(metrics, "/readyz")[1])
+        self.assertEqual(get(metrics, "/livez")[0], 200)
+        # Who has not heard of it yet is served.
+        answer = admin.NovoAluno(harness.pb().Aluno(matricula="11921BSI209", nome="maycon"))
+        self.assertEqual(answer.status, 0)
+        self.assertEqual(server.await_end(), 0)
 
     def test_only_what_is_there_is_served(self):
         _, metrics = self.start()

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/ensure.h"
+#include "common/base/work_times.h"
 #include "common/kv/errors.h"
 #include "common/kv/rows.h"
 #include "common/replication/meta.h"
@@ -49,6 +50,7 @@ Status ReplicatedMvcc::LoadNote() {
 
 Status ReplicatedMvcc::Apply(std::span<const replication::Command> commands,
                              const raft::SnapshotMeta& now) {
+  const base::work_times::Applying applying;
   std::optional<base::Stopwatch> stopwatch;
   if (hooks_.apply_times != nullptr) stopwatch.emplace(*hooks_.clock, *hooks_.apply_times);
   std::deque<Command> parsed;

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "common/base/ensure.h"
+#include "common/base/heartbeat.h"
+#include "common/base/work_times.h"
 
 namespace matricula::replication {
 namespace {
@@ -118,8 +120,10 @@ Node::Summary Node::summary() const {
 // One batch after the other. What is waiting goes in before every output, so that all that came
 // during one sync shares the next.
 void Node::Run() {
+  const base::Heartbeat heartbeat("raft");
   bool worked = false;
   while (!inbox_.quitting()) {
+    base::Heartbeat::Beat();
     Feed(inbox_.Take(worked || driver_->HasHousekeeping() ? 0 : UntilNextTick()));
     TickIfDue();
     worked = driver_->Begin();
@@ -146,6 +150,7 @@ void Node::Run() {
 
 void Node::Feed(Inbox::Content content) {
   for (const raft::Message& message : content.messages) driver_->Receive(message);
+  if (!content.proposals.empty()) base::work_times::NoteTaken();
   for (Inbox::Proposal& proposal : content.proposals) {
     driver_->Propose(std::move(proposal.command), std::move(proposal.done));
   }

@@ -18,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/heartbeat.h"
 #include "common/base/log.h"
 
 namespace matricula::rpc {
@@ -175,13 +176,15 @@ void Listener::Stop() {
 }
 
 void Listener::AcceptLoop() {
+  const base::Heartbeat heartbeat("accept");
   std::vector<pollfd> watched{{wake_.get(), POLLIN, 0}};
   for (const Descriptor& socket : listening_) watched.push_back({socket.get(), POLLIN, 0});
   bool pause = false;
   while (true) {
     // During a pause only Stop is waited for: the ports stay readable all the time.
-    const int ready =
-        ::poll(watched.data(), pause ? 1 : watched.size(), pause ? kErrorPauseMs : -1);
+    const int ready = ::poll(watched.data(), pause ? 1 : watched.size(),
+                             pause ? kErrorPauseMs : int{base::Heartbeat::kIntervalMs});
+    base::Heartbeat::Beat();
     if (ready < 0) {
       if (errno == EINTR) continue;
       NoteError(errno);

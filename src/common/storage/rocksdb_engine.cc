@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/ensure.h"
+#include "common/base/work_times.h"
 #include "common/storage/rocksdb_files.h"
 #include "common/storage/rocksdb_options.h"
 
@@ -145,8 +146,12 @@ class RocksDbEngine final : public Engine {
   Status Write(WriteBatch& batch, Durability durability) override {
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
-    const base::Stopwatch stopwatch(clock_, options.sync ? synced_ : buffered_);
-    return ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
+    const int64_t start_ns = clock_.MonotonicNs();
+    const Status status = ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
+    const int64_t duration_ns = clock_.MonotonicNs() - start_ns;
+    (options.sync ? synced_ : buffered_).Observe(duration_ns);
+    if (options.sync) base::work_times::AddSynced(duration_ns);
+    return status;
   }
 
   Status Checkpoint(const std::string& directory) override {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/base/heartbeat.h"
+#include "common/base/work_times.h"
 #include "common/kv/errors.h"
 
 namespace matricula::store {
@@ -68,8 +70,11 @@ void LocalSequencer::Stop() {
 // ---- on the thread ----
 
 void LocalSequencer::Run() {
+  const base::Heartbeat heartbeat("apply");
   Group group;
   while (TakeGroup(group)) {
+    base::Heartbeat::Beat();
+    if (!group.empty()) base::work_times::NoteTaken();
     AddDueLeases(group);
     if (!group.empty()) ApplyGroup(group);
     group.clear();
@@ -97,14 +102,13 @@ bool LocalSequencer::TakeGroup(Group& group) {
 // Until a command waits, a lease is due, or there is something to clean up.
 void LocalSequencer::WaitForWork() {
   while (waiting_.empty() && !stopping_ && !mvcc_.NeedsCleanUp()) {
-    const auto due_ns = lessor_.NextDueNs();
-    if (!due_ns) {
-      work_.Wait(mutex_);
-      continue;
+    base::Heartbeat::Beat();
+    std::chrono::nanoseconds left = std::chrono::milliseconds(base::Heartbeat::kIntervalMs);
+    if (const auto due_ns = lessor_.NextDueNs()) {
+      left = std::min(left, std::chrono::nanoseconds(*due_ns - clock_.MonotonicNs()));
     }
-    const int64_t left_ns = *due_ns - clock_.MonotonicNs();
-    if (left_ns <= 0) return;
-    work_.WaitFor(mutex_, std::chrono::nanoseconds(left_ns));
+    if (left.count() <= 0) return;
+    work_.WaitFor(mutex_, left);
   }
 }
 
@@ -121,6 +125,7 @@ void LocalSequencer::ApplyGroup(Group& group) {
   entries.reserve(group.size());
   for (const Waiting& waiting : group) entries.push_back({next_index_++, &waiting.command});
   auto outcomes = [&] {
+    const base::work_times::Applying applying;
     const base::Stopwatch stopwatch(clock_, apply_times_);
     return applier_.Apply(entries, storage::Durability::kSynced);
   }();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 
+#include "common/base/heartbeat.h"
 #include "common/base/log.h"
 #include "common/kv/errors.h"
 
@@ -261,7 +262,9 @@ int64_t RaftSequencer::DeadlineNs() const {
 // ---- the thread ----
 
 void RaftSequencer::Run() {
+  const base::Heartbeat heartbeat("raft-tick");
   while (true) {
+    base::Heartbeat::Beat();
     if (options_.on_tick) options_.on_tick();
     patience_.Retry(leader() != 0);
     EndDueLeases();

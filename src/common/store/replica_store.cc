@@ -9,6 +9,7 @@
 #include "common/kv/errors.h"
 #include "common/kv/quota.h"
 #include "common/store/identity.h"
+#include "common/store/slow_log.h"
 
 namespace matricula::store {
 
@@ -170,8 +171,11 @@ void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
   Status refused = IsLearner() ? errors::LearnerUnsupported() : kv::CheckSize(command);
   if (refused.ok()) refused = CheckSpace(command);
   if (!refused.ok()) return std::move(done)(std::move(refused));
+  const auto kind = command.request_case();
+  const int64_t start_ns = base::SystemClock().MonotonicNs();
   sequencer_->Propose(std::move(command),
-                      [this, done = std::move(done)](kv::Outcome outcome) mutable {
+                      [this, kind, start_ns, done = std::move(done)](kv::Outcome outcome) mutable {
+                        NoteRequest(kind, start_ns);
                         const auto answer = [&]() -> Result<Response> {
                           if (!outcome.status.ok()) return std::move(outcome.status);
                           auto& response = std::get<Response>(outcome.response);

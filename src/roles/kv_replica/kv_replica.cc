@@ -18,6 +18,14 @@ using base::Status;
 // etcd's clients ask an idle connection for signs of life every few seconds.
 constexpr int64_t kMinClientPingIntervalMs = 5'000;
 
+// As the health service knows them; "": all together.
+constexpr const char* kServices[] = {"",
+                                     "etcdserverpb.KV",
+                                     "etcdserverpb.Watch",
+                                     "etcdserverpb.Lease",
+                                     "etcdserverpb.Cluster",
+                                     "etcdserverpb.Maintenance"};
+
 Status MakeFolder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -55,7 +63,7 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
     auto group = ReplicaGroup::Open(settings, clock, **engine, loop);
     RETURN_IF_ERROR(group.status());
     group_ = *std::move(group);
-    options.replication = group_->ForStore([this](bool known) { server_->SetServing("", known); });
+    options.replication = group_->ForStore([this](bool) { UpdateHealth(); });
   }
   auto store = store::ReplicaStore::Open(*std::move(engine), std::move(options));
   RETURN_IF_ERROR(store.status());
@@ -96,9 +104,29 @@ store::ReplicaStore& KvReplica::store() { return *store_; }
 
 Status KvReplica::Serve() {
   RETURN_IF_ERROR(server_->Start());
-  // Who asks is told not to come while no leader is known.
-  if (group_) server_->SetServing("", store_->leader() != 0);
+  {
+    const base::MutexLock lock(health_mutex_);
+    open_ = true;
+  }
+  UpdateHealth();
   return base::OkStatus();
+}
+
+// Who asks is told not to come while no leader is known. A leader may be known before there is a
+// store to ask; Serve makes up for it.
+void KvReplica::UpdateHealth() {
+  const base::MutexLock lock(health_mutex_);
+  if (!open_) return;
+  const bool serving = store_->leader() != 0 && !draining_;
+  for (const char* service : kServices) server_->SetServing(service, serving);
+}
+
+void KvReplica::Drain() {
+  {
+    const base::MutexLock lock(health_mutex_);
+    draining_ = true;
+  }
+  UpdateHealth();
 }
 
 void KvReplica::Stop(std::chrono::milliseconds grace) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/rpc/loop.h"
 #include "common/rpc/server.h"
@@ -39,6 +40,8 @@ class KvReplica {
   const std::string& address() const { return address_; }
   // Stops serving within `grace`, then stops the store, which finishes what it has taken.
   void Stop(std::chrono::milliseconds grace);
+  // Clients are to look elsewhere from now on; who comes all the same is served.
+  void Drain() EXCLUDES(health_mutex_);
 
  private:
   KvReplica(const Settings& settings, const std::shared_ptr<rpc::Loop>& loop,
@@ -47,7 +50,12 @@ class KvReplica {
                          const std::shared_ptr<rpc::Loop>& loop);
   base::Status RegisterServices(const Settings& settings, const base::Clock& clock);
 
+  void UpdateHealth() EXCLUDES(health_mutex_);
+
   const std::string address_;
+  base::Mutex health_mutex_;
+  bool open_ GUARDED_BY(health_mutex_) = false;  // there is a store to ask
+  bool draining_ GUARDED_BY(health_mutex_) = false;
   std::unique_ptr<ReplicaGroup> group_;  // absent: the only replica
   std::unique_ptr<store::ReplicaStore> store_;
   std::unique_ptr<KvServices> services_;

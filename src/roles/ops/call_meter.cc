@@ -4,8 +4,13 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include "common/base/log.h"
+
 namespace matricula::roles {
 namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kSlowLogMs = 1'000;
 
 // In the spelling of gRPC in Go.
 constexpr std::string_view kCodeNames[] = {
@@ -22,6 +27,7 @@ std::string KindOf(const std::string& dotted) {
 }
 
 Sheet::Labels LabelsOf(std::string_view name) {
+  if (name.empty()) name = "unknown/unknown";  // what nobody has registered
   const size_t slash = std::min(name.find('/'), name.size());
   const std::string service(name.substr(0, slash));
   const std::string method(name.substr(std::min(slash + 1, name.size())));
@@ -32,12 +38,16 @@ Sheet::Labels LabelsOf(std::string_view name) {
 
 }  // namespace
 
+CallMeter::CallMeter(const base::Clock& clock, int64_t slow_ms)
+    : slow_ns_(slow_ms > 0 ? slow_ms * kNsPerMs : INT64_MAX), log_limit_(clock, kSlowLogMs) {}
+
 CallMeter::Method& CallMeter::Find(std::string_view name) {
   const base::MutexLock lock(mutex_);
   const auto found = methods_.find(name);
   if (found != methods_.end()) return found->second;
   Method& method = methods_[std::string(name)];
   method.labels = LabelsOf(name);
+  method.unary = method.labels.front().second == "unary";
   return method;
 }
 
@@ -48,6 +58,13 @@ void CallMeter::OnCallEnd(std::string_view name, base::Code code, int64_t durati
   if (code == base::Code::kOutcomeUnknown) code = base::Code::kUnknown;
   method.handled[static_cast<size_t>(code) % kCodes].Add();
   method.duration.Observe(duration_ns);
+  if (!method.unary || duration_ns < slow_ns_) return;
+  if (const auto held_back = log_limit_.Admit()) {
+    base::log::Warning("call.slow", {{"method", name},
+                                     {"code", base::CodeName(code)},
+                                     {"ms", duration_ns / kNsPerMs},
+                                     {"others", *held_back}});
+  }
 }
 
 void CallMeter::Collect(Sheet& sheet) const {

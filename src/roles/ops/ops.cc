@@ -1,14 +1,31 @@
 #include "roles/ops/ops.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "roles/ops/process_metrics.h"
 
 namespace matricula::roles {
+namespace {
+
+constexpr char kServing[] = "serving";
+
+}  // namespace
+
+Ops::Ops(const Settings& settings, const base::Clock& clock,
+         const std::map<std::string, std::string>& environment)
+    : settings_(settings),
+      clock_(clock),
+      start_wall_ms_(clock.WallMs()),
+      notifier_(environment),
+      vigil_(notifier_, clock),
+      call_meter_(clock, settings.slow_request_ms) {}
 
 Ops::~Ops() = default;
 
 base::Status Ops::Start() {
+  notifier_.Status("starting");
   if (settings_.metrics_listen.empty()) return {};
   auto port = HttpPort::Open(settings_.metrics_listen,
                              [this](std::string_view path) { return Handle(path); });
@@ -27,17 +44,52 @@ void Ops::Require(std::string part, Objection objection) {
   objections_.emplace_back(std::move(part), std::move(objection));
 }
 
-void Ops::Serving() {
-  const base::MutexLock lock(mutex_);
-  phase_ = Phase::kServing;
+void Ops::Serving(std::function<void()> on_turn) {
+  {
+    const base::MutexLock lock(mutex_);
+    phase_ = Phase::kServing;
+  }
+  on_turn_ = std::move(on_turn);
+  ready_by_ns_ = clock_.MonotonicNs() + kReadyPatienceMs * 1'000'000;
+  vigil_.OnTurn([this] { OnTurn(); });
+  vigil_.Start();
 }
 
-void Ops::Drain() {
+// Why the process cannot serve usefully; "": it can.
+std::string Ops::Trouble() {
+  const base::MutexLock lock(mutex_);
+  for (const auto& [part, objection] : objections_) {
+    if (std::string reason = objection(); !reason.empty()) return reason;
+  }
+  return {};
+}
+
+void Ops::OnTurn() {
+  const base::MutexLock turn(turn_mutex_);
+  if (draining_) return;
+  on_turn_();
+  const std::string trouble = Trouble();
+  const std::string status = trouble.empty() ? kServing : trouble;
+  if (!told_ready_ && (trouble.empty() || clock_.MonotonicNs() >= ready_by_ns_)) {
+    told_ready_ = notifier_.Ready(status);
+    if (told_ready_) told_status_ = status;
+  } else if (status != told_status_ && notifier_.Status(status)) {
+    told_status_ = status;
+  }
+}
+
+void Ops::Drain(int64_t timeout_ms) {
+  {
+    const base::MutexLock turn(turn_mutex_);
+    draining_ = true;
+  }
+  notifier_.Stopping(timeout_ms);
   const base::MutexLock lock(mutex_);
   phase_ = Phase::kDraining;
 }
 
 void Ops::Forget() {
+  vigil_.Stop();
   const base::MutexLock lock(mutex_);
   collectors_.clear();
   objections_.clear();
@@ -46,7 +98,11 @@ void Ops::Forget() {
 HttpPort::Answer Ops::Handle(std::string_view path) {
   if (path == "/metrics") return Metrics();
   if (path == "/readyz") return Ready();
-  if (path == "/livez") return {200, "ok\n"};
+  if (path == "/livez") {
+    const std::string hanging = vigil_.Hanging();
+    if (hanging.empty()) return {200, "ok\n"};
+    return {503, "hanging: " + hanging + "\n"};
+  }
   return {404, "there are /metrics, /livez and /readyz\n"};
 }
 
@@ -59,7 +115,7 @@ HttpPort::Answer Ops::Metrics() {
     const base::MutexLock lock(mutex_);
     for (const Collector& collector : collectors_) collector(sheet);
   }
-  CollectProcess(sheet);
+  CollectProcess(start_wall_ms_, sheet);
   return {200, sheet.Render()};
 }
 

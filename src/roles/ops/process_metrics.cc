@@ -16,7 +16,6 @@ namespace {
 struct Stat {
   double cpu_ticks = 0;
   double threads = 0;
-  double start_ticks = 0;
   double virtual_bytes = 0;
   double resident_pages = 0;
 };
@@ -35,21 +34,10 @@ Stat ReadStat() {
   for (int field = 4; field <= 24 && fields >> value; ++field) {
     if (field == 14 || field == 15) stat.cpu_ticks += value;
     if (field == 20) stat.threads = value;
-    if (field == 22) stat.start_ticks = value;
     if (field == 23) stat.virtual_bytes = value;
     if (field == 24) stat.resident_pages = value;
   }
   return stat;
-}
-
-double BootSeconds() {
-  std::ifstream file("/proc/stat");
-  std::string word;
-  double seconds = 0;
-  while (file >> word) {
-    if (word == "btime" && file >> seconds) return seconds;
-  }
-  return 0;
 }
 
 double CountDescriptors() {
@@ -60,7 +48,7 @@ double CountDescriptors() {
 
 }  // namespace
 
-void CollectProcess(Sheet& sheet) {
+void CollectProcess(int64_t start_wall_ms, Sheet& sheet) {
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   const Stat stat = ReadStat();
   rlimit limit{};
@@ -75,7 +63,7 @@ void CollectProcess(Sheet& sheet) {
               static_cast<double>(limit.rlim_cur));
   sheet.Gauge("process_threads", "Threads.", stat.threads);
   sheet.Gauge("process_start_time_seconds", "When the process started, since 1970.",
-              BootSeconds() + stat.start_ticks / ticks);
+              static_cast<double>(start_wall_ms) / 1e3);
 }
 
 }  // namespace matricula::roles

@@ -4,6 +4,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
+#include <string>
+
+#include "roles/setting_table.h"
 
 namespace matricula::roles {
 namespace {
@@ -72,7 +77,7 @@ TEST_CASE("lists may be repeated or separated by commas") {
 TEST_CASE("an unknown key in the file is an error that names file and key") {
   const ConfigFile file("listne = \"0.0.0.0:1\"\n");
   const std::string error = ErrorOf(Parse({"--config", file.path()}));
-  CHECK(error == std::string(file.path()) + ": unknown key listne");
+  CHECK(error == std::string(file.path()) + ":1: unknown key listne");
 }
 
 TEST_CASE("a bad value is one sentence that names where it stands") {
@@ -156,6 +161,40 @@ TEST_CASE("what a sample has commented out is the default") {
     return RenderSettings(invocation);
   };
   CHECK(values_of(*parsed) == values_of(*defaults));
+}
+
+// Whoever sets up a role must find in its sample everything that there is to set, and nothing else.
+TEST_CASE("a sample has every setting that its role knows") {
+  const std::set<std::string> of_replicas = {"kv-listen",
+                                             "data",
+                                             "raft-listen",
+                                             "peer",
+                                             "name",
+                                             "join",
+                                             "raft-log-entries",
+                                             "raft-log-bytes",
+                                             "auto-compaction-mode",
+                                             "auto-compaction-retention",
+                                             "quota-bytes"};
+  const std::set<std::string> of_portals = {"listen", "min-length", "kv", "mqtt-ingest", "cache"};
+  const std::map<std::string, std::set<std::string>> missing = {{"matriculad", {"kv"}},
+                                                                {"admin", of_replicas},
+                                                                {"portal", of_replicas},
+                                                                {"kv-replica", of_portals}};
+  for (const auto& [sample, without] : missing) {
+    std::ifstream file(std::string(MATRICULA_CONFIG_DIR "/") + sample + ".conf");
+    std::set<std::string> found;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("# ")) line = line.substr(2);
+      const size_t end = line.find(" = ");
+      if (end != std::string::npos) found.insert(line.substr(0, end));
+    }
+    for (const Setting& setting : SettingTable()) {
+      INFO(sample << ": " << setting.name);
+      const std::string name(setting.name);
+      CHECK(found.contains(name) != without.contains(name));
+    }
+  }
 }
 
 }  // namespace matricula::roles
