@@ -25,8 +25,11 @@ std::vector<Event> ByStart(History history) {
 
 }  // namespace
 
-Linearizer::Linearizer(const History& history, const ClassModel& initial, int64_t most_steps)
-    : events_(ByStart(history)), lookahead_(events_), initial_(initial), most_steps_(most_steps) {
+Linearizer::Linearizer(const History& history, const ClassModel& initial)
+    : events_(ByStart(history)),
+      lookahead_(events_),
+      initial_(initial),
+      attempt_steps_(kFirstSteps) {
   for (size_t i = 0; i < events_.size(); ++i) {
     marks_.push_back(random_());
     if (!Optional(events_[i])) ++required_left_;
@@ -43,9 +46,10 @@ size_t Linearizer::FindRemoval(size_t event) const {
   return event;
 }
 
-Verdict Linearizer::Check() {
-  for (int64_t limit = kFirstSteps; steps_ < most_steps_; limit *= 2) {
-    limit_ = std::min(steps_ + limit, most_steps_);
+Verdict Linearizer::Check(int64_t steps) {
+  const int64_t most_steps = steps_ + steps;
+  for (; steps_ < most_steps; attempt_steps_ *= 2) {
+    limit_ = steps_ + attempt_steps_;
     GuessOrder();
     if (Search(initial_, 0)) return Verdict::kYes;
     if (steps_ < limit_) return Verdict::kNo;

@@ -15,7 +15,7 @@ namespace matricula::race {
 enum class Verdict {
   kYes,        // there is an order of the events that explains every answer
   kNo,         // there is none
-  kUndecided,  // none found within the given number of steps
+  kUndecided,  // none found within the steps so far
 };
 
 // Searches for an order of a history's events in which each one lies between its start and its
@@ -31,9 +31,10 @@ class Linearizer {
  public:
   static constexpr int64_t kDefaultSteps = 2'000'000;
 
-  Linearizer(const History& history, const ClassModel& initial, int64_t most_steps = kDefaultSteps);
+  Linearizer(const History& history, const ClassModel& initial);
 
-  Verdict Check();
+  // Begins no attempt after so many steps; after kUndecided, after so many more.
+  Verdict Check(int64_t steps = kDefaultSteps);
   // After a verdict that is not yes: how far the longest attempt came, and what did not fit there.
   std::string Explain() const;
   int64_t steps() const { return steps_; }
@@ -56,7 +57,6 @@ class Linearizer {
   std::mt19937_64 random_{1};
   std::vector<uint64_t> marks_;  // random; the placed ones xor to the name of their set
   const ClassModel initial_;
-  const int64_t most_steps_;
 
   std::vector<bool> placed_;
   std::vector<size_t> order_;
@@ -66,6 +66,7 @@ class Linearizer {
   std::unordered_set<uint64_t> dead_ends_;
   int64_t steps_ = 0;
   int64_t limit_ = 0;  // of this attempt
+  int64_t attempt_steps_;
 
   std::vector<size_t> longest_;  // the order that came farthest
 };
