@@ -164,8 +164,10 @@ void Driver::SettleProposals() {
 Status Driver::CompactLog() {
   const raft::Index first = log_.FirstIndex();
   raft::Index limit = core_->CompactionLimit();
-  if (log_.Bytes() > options_.max_log_bytes) limit = applied_.index;
-  if (limit + 1 < first + options_.compaction_step) return {};
+  const bool too_large = log_.Bytes() > options_.max_log_bytes && applied_.index >= first;
+  // Half of it: a member that is only a little behind shall not need a snapshot for this.
+  if (too_large) limit = std::max(limit, first + (applied_.index - first) / 2);
+  if (limit + 1 < first + (too_large ? 1 : options_.compaction_step)) return {};
   if (limit > durable_applied_ && !MutantIs(59)) {
     if (options_.one_engine) return {};
     RETURN_IF_ERROR(state_machine_.Sync());

@@ -351,6 +351,7 @@ TEST_CASE("driver: with two engines a state found at the start is synced before 
 TEST_CASE("driver: a log that grows too large is cut although the margin is not reached") {
   SmallGroup group(1, [](Driver::Options& options) {
     options.raft.compaction_margin = 100'000;
+    options.compaction_step = 1'000;
     options.max_log_bytes = 10'000;
   });
   group.ElectLeader();
@@ -359,6 +360,7 @@ TEST_CASE("driver: a log that grows too large is cut although the margin is not 
     group.Run();
   }
   CHECK(group.At(1).log->Bytes() < 13'000);
+  CHECK(group.At(1).log->Bytes() > 3'000);
 }
 
 // A member that was away while the others compacted their logs.
