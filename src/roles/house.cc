@@ -21,6 +21,7 @@ namespace matricula::roles {
 namespace {
 
 constexpr char kNoMajority[] = "waiting for a majority of the replicas";
+constexpr char kDiffers[] = "this replica is not like the others: to be started with --rebuild";
 // TimeoutStopSec of the units, which knows nothing of --drain-ms.
 constexpr int64_t kStopPatienceMs = 30'000;
 
@@ -118,6 +119,7 @@ void House::ShowParts() {
 
 std::string House::StoreObjection() const {
   if (!replica_) return probe_->Objection();
+  if (replica_->store().IsCorrupt()) return kDiffers;
   return replica_->store().leader() == 0 ? kNoMajority : "";
 }
 

@@ -239,6 +239,10 @@ const std::vector<Setting>& SettingTable() {
                    &Settings::name),
       OnOff("join", "whether this replica has been added to a cluster that runs already",
             &Settings::join),
+      OnOff("rebuild",
+            "discard this replica's data and have it anew from the others (--peer), as a new "
+            "member in the place of the old one: for one start",
+            &Settings::rebuild),
       Number("raft-log-entries", "N",
              "entries of the log kept for replicas that are a little behind",
              &Settings::raft_log_entries, 1, int64_t{1} << 40),
@@ -288,16 +292,19 @@ bool IsWildcard(const std::string& address) {
 
 Status CheckCluster(const Settings& settings) {
   const bool alone = settings.raft_listen.empty();
-  if (alone && (!settings.peer.empty() || settings.join || !settings.name.empty())) {
+  const bool joins = settings.join || settings.rebuild;
+  if (alone && (!settings.peer.empty() || joins || !settings.name.empty())) {
     return {Code::kInvalidArgument,
-            "--peer, --name and --join are for a replica among others: --raft-listen is missing"};
+            "--peer, --name, --join and --rebuild are for a replica among others: --raft-listen is "
+            "missing"};
   }
   if (alone) return base::OkStatus();
   if (!settings.HasRole("kv-replica")) {
     return {Code::kInvalidArgument, "--raft-listen is for the role kv-replica alone"};
   }
-  if (settings.join && settings.peer.empty()) {
-    return {Code::kInvalidArgument, "--join needs --peer: which replicas run already?"};
+  if (joins && settings.peer.empty()) {
+    return {Code::kInvalidArgument,
+            "--join and --rebuild need --peer: which replicas run already?"};
   }
   size_t named = 0;
   bool self = false;
@@ -306,11 +313,11 @@ Status CheckCluster(const Settings& settings) {
     if (!peer.name.empty()) ++named;
     self = self || (!peer.name.empty() && peer.name == settings.name);
   }
-  if (!settings.join && named > 0 && (named < settings.peer.size() || settings.name.empty())) {
+  if (!joins && named > 0 && (named < settings.peer.size() || settings.name.empty())) {
     return {Code::kInvalidArgument,
             "--peer: either all have names (NAME=HOST:PORT) and --name says this one's, or none"};
   }
-  if (!settings.join && named == 0 && !settings.peer.empty() && !settings.name.empty()) {
+  if (!joins && named == 0 && !settings.peer.empty() && !settings.name.empty()) {
     return {Code::kInvalidArgument, "--name is given, so every --peer needs one: NAME=HOST:PORT"};
   }
   if (IsWildcard(settings.raft_listen) && !self) {

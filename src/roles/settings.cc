@@ -164,6 +164,10 @@ base::Result<Invocation> ParseInvocation(int argc, const char* const* argv,
     if (values.empty()) continue;
     RETURN_IF_ERROR(Assign(*Find(name), values, "flag", flag, invocation));
   }
+  if (invocation.settings.rebuild && invocation.origins["rebuild"] != "flag") {
+    return Status(Code::kInvalidArgument,
+                  "rebuild: as a flag only, for one start; each start would discard the data");
+  }
   RETURN_IF_ERROR(CheckTogether(invocation.settings));
   return invocation;
 }

@@ -26,6 +26,7 @@ struct Settings {
   std::vector<std::string> peer;  // the other replicas' raft_listen, [NAME=]HOST:PORT
   std::string name;               // of this replica; "": its raft_listen
   bool join = false;              // it has been added to a cluster that runs already
+  bool rebuild = false;           // its data is to be discarded and had from the others anew
   int64_t raft_log_entries = 5'000;
   int64_t raft_log_bytes = int64_t{256} << 20;
   std::string auto_compaction_mode = "periodic";

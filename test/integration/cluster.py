@@ -1,6 +1,11 @@
 """What the tests of several members share: processes that are one store."""
 
+import itertools
+import os
 import subprocess
+import threading
+
+import grpc
 
 import harness
 
@@ -32,6 +37,12 @@ class Member(harness.Matriculad):
         return status is not None and status["leader"] == status["id"]
 
 
+def data_tool(data, *words):
+    """See data_tool.cc; for a member that is not running."""
+    return subprocess.run([os.environ["MATRICULA_DATA_TOOL"], data, *words], check=True,
+                          capture_output=True, encoding="utf-8").stdout
+
+
 def put_request(key, value):
     """A PutRequest, by hand to need no further package."""
     def field(number, content):
@@ -41,6 +52,47 @@ def put_request(key, value):
             size //= 128
         return bytes([number * 8 + 2]) + length + bytes([size]) + content
     return field(1, key) + field(2, value)
+
+
+class Load:
+    """Clients that put as fast as they are answered, until they have put `count` keys in all, or
+    until stop()."""
+
+    CLIENTS = 8
+
+    def __init__(self, addresses, value_bytes, count=None):
+        self.done = 0
+        self._left = None if count is None else iter(range(count))
+        self._value = b"v" * value_bytes
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, args=(addresses[i % len(addresses)], i))
+                         for i in range(self.CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, address, number):
+        with harness.open_channel(address) as channel:
+            put = channel.unary_unary("/etcdserverpb.KV/Put")
+            for turn in itertools.count():
+                with self._lock:
+                    over = self._left is not None and next(self._left, None) is None
+                if over or self._stop.is_set():
+                    return
+                try:
+                    put(put_request(b"load-%d-%d" % (number, turn % 500), self._value), timeout=30)
+                except grpc.RpcError:
+                    continue  # tried again by the next one
+                with self._lock:
+                    self.done += 1
+
+    def join(self):
+        for thread in self._threads:
+            thread.join()
+
+    def stop(self):
+        self._stop.set()
+        self.join()
 
 
 class Case(harness.TestCase):

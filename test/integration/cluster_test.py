@@ -6,7 +6,7 @@ import unittest
 
 import cluster
 import harness
-from cluster import Member, etcdctl
+from cluster import Load, Member, data_tool, etcdctl
 
 
 class ClusterTest(cluster.Case):
@@ -126,6 +126,87 @@ class ClusterTest(cluster.Case):
             found = harness.admin(two).ObtemAluno(pb.Identificador(id="12121BSI001"))
             self.assertEqual(found.nome, "Rita Exemplo")
 
+    def test_a_replica_whose_data_is_not_the_others_stops_and_is_rebuilt(self):
+        members = self.start_three()
+        for i in range(5):
+            self.put(members[0], "key-%d" % i, "value")
+        leader = self.leader_of(members)
+        altered = next(m for m in members if m is not leader)
+        healthy = [m for m in members if m is not altered]
+        member_id = altered.status()["id"]
+        altered.stop()
+        data_tool(altered.data, "alter", "key-3", "VALUE")
+        altered.start()
+        self.assertEqual(self.get(altered, "key-3", "--consistency=s"), "VALUE")
+
+        # It shows when the row is replaced, or whatever was made of it.
+        self.put(healthy[0], "key-3", "again")
+        alarm = "memberID:%d alarm:CORRUPT" % member_id
+        harness.wait_until(
+            lambda: alarm in etcdctl(healthy[0].kv_listen, "alarm", "list").stdout,
+            what="the alarm")
+        harness.wait_until(lambda: not altered.is_serving(), what="NOT_SERVING")
+        for words in (["get", "key-1"], ["get", "--consistency=s", "key-1"], ["put", "key", "v"]):
+            run = etcdctl(altered.kv_listen, "--command-timeout=3s", *words)
+            self.assertNotEqual(run.returncode, 0, words)
+            self.assertIn("etcdserver: corrupt cluster", run.stderr, words)
+        self.assertEqual(altered.log().count("state.corrupt"), 1)
+        for member in healthy:
+            self.put(member, "key-1", "goes on")
+            self.assertEqual(self.get(member, "key-3"), "again")
+        altered.stop()
+
+        altered.command.append("--rebuild")
+        altered.start()
+        harness.wait_until(lambda: altered.status() and not altered.status()["learner"],
+                           what="the rebuilt member's promotion")
+        self.assertEqual(self.get(altered, "key-3"), "again")
+        self.assertNotEqual(altered.status()["id"], member_id)
+        self.assertEqual(etcdctl(altered.kv_listen, "alarm", "list").stdout, "")
+        self.assertEqual(len(self.members_of(altered)), 3)
+        self.assert_equal_hashes(members)
+
+        # From then on it is started as ever.
+        altered.stop()
+        altered.command.remove("--rebuild")
+        altered.start()
+        self.put(altered, "key-3", "and again")
+        self.assertEqual(len(self.members_of(altered)), 3)
+
+    def test_one_that_was_down_catches_up_by_a_snapshot_while_load_goes_on(self):
+        members = self.start_three(flags=["--raft-log-entries", "100"])
+        leader = self.leader_of(members)
+        away = next(m for m in members if m is not leader)
+        others = [m.kv_listen for m in members if m is not away]
+        away.kill()
+        # More than one chunk of half a megabyte.
+        Load(others, 4_000, count=3_000).join()
+        load = Load(others, 100)
+        try:
+            away.start()
+            harness.wait_until(lambda: "snapshot.installed" in away.log(), what="the snapshot")
+            done = load.done
+            harness.wait_until(lambda: load.done > done + 50, what="load to go on")
+        finally:
+            load.stop()
+        self.assert_equal_hashes(members)
+        leader.stop()
+        first, last, _ = map(int, data_tool(leader.data, "log").split())
+        self.assertGreater(first, 1_000)
+        self.assertLess(last - first, 1_500)  # the margin, and a step of compaction
+
+    def test_the_log_is_compacted_by_size_too(self):
+        member = self.manage(Member(harness.free_address(), [
+            "--raft-log-entries", "1000000", "--raft-log-bytes", str(1 << 20)])).start()
+        Load([member.kv_listen], 8_000, count=600).join()
+        member.stop()
+        first, last, size = map(int, data_tool(member.data, "log").split())
+        self.assertGreater(last, 600)
+        self.assertGreater(first, 200)
+        self.assertLess(size, 3 << 20)
+        member.start()
+        self.put(member, "key", "goes on")
+
     def test_a_wiped_replica_is_refused_on_both_sides(self):
         members = self.start_three()
         self.put(members[0], "key", "value")
@@ -139,6 +220,11 @@ class ClusterTest(cluster.Case):
                                        for m in others), what="and here")
         self.assertFalse(wiped.is_serving())
         self.put(others[0], "key", "goes on")
+        # The one command that mends it.
+        wiped.stop()
+        wiped.command.append("--rebuild")
+        wiped.start()
+        self.assertEqual(self.get(wiped, "key"), "goes on")
 
     def test_a_replica_of_another_cluster_is_refused_on_both_sides(self):
         members = self.start_three()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Shows that the simulator notices deliberate bugs: builds it with each of them (raft/mutant.h and
-replication/mutant.h say what they are), runs seeds until one fails, and prints a table.
+"""Shows that the simulator notices deliberate bugs: builds it with each of them (mutant.h of raft,
+replication and kv says what they are), runs seeds until one fails, and prints a table.
 
 usage: mutants.py [--build DIR] [--seeds N] [--first SEED] [--jobs J] [--only N,N,…]
 
@@ -18,13 +18,13 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ["src/common/raft", "src/common/replication"]
+FOLDERS = ["src/common/raft", "src/common/replication", "src/common/kv"]
 LISTED = re.compile(r"^//\s+(\d+)\s+(\S.*)$")
 CONTINUED = re.compile(r"^//\s{7,}(\S.*)$")
 
 
 def mutants():
-    """number → what it does, from the comments of the two headers."""
+    """number → what it does, from the comments of the headers."""
     found = {}
     for folder in FOLDERS:
         number = None

@@ -52,13 +52,22 @@ Status RecordingMachine::Apply(std::span<const Command> commands, const raft::Sn
     *commands[i].answer =
         Answered{commands[i].index, std::any_cast<kv::Outcome>(std::move(answers[i]))};
   }
+  TellDigest();
   return random_.Chance(check_share_) ? CheckState() : Status();
+}
+
+void RecordingMachine::TellDigest() {
+  const raft::Index applied = inner_.Applied().index;
+  // In between after a crash; the log brings the rest.
+  if (inner_.mvcc().applied_index() > applied.value() || applied > truth_.last()) return;
+  truth_.OnDigest(id_, applied, inner_.mvcc().digest());
 }
 
 Status RecordingMachine::InstallStaged(const raft::SnapshotMeta& meta) {
   if (before_install) before_install();
   RETURN_IF_ERROR(inner_.InstallStaged(meta));
   world_.Trace("installed", id_.value(), meta.index.value());
+  TellDigest();
   return CheckState();
 }
 

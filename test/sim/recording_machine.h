@@ -44,6 +44,8 @@ class RecordingMachine final : public replication::StateMachine {
   base::Status CheckState();
 
  private:
+  void TellDigest();
+
   World& world_;
   Truth& truth_;
   const raft::NodeId id_;

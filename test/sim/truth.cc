@@ -134,6 +134,16 @@ void Truth::OnState(NodeId by, Index index, int64_t revision, uint64_t hash) {
   }
 }
 
+void Truth::OnDigest(NodeId by, Index index, const kv::Digest& digest) {
+  ++checks_;
+  std::optional<kv::Digest>& known = places_.at(index.value()).digest;
+  if (!known) known = digest;
+  if (*known != digest) {
+    world_.Fail(fmt::format("the digest of replica {} at index {} is not that of others",
+                            by.value(), index.value()));
+  }
+}
+
 void Truth::OnAnswer(uint64_t tag, const Answered& answered, Index floor) {
   ++checks_;
   const auto found = index_of_tag_.find(tag);

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "common/kv/rows.h"
 #include "common/raft/membership.h"
 #include "common/raft/types.h"
 #include "test/sim/model.h"
@@ -58,6 +60,8 @@ class Truth {
   void OnConf(raft::NodeId by, raft::Index index, const raft::ConfState& conf);
   // The state of a replica that has applied `index`.
   void OnState(raft::NodeId by, raft::Index index, int64_t revision, uint64_t hash);
+  // The digest that a replica has then; the first one's is everybody's.
+  void OnDigest(raft::NodeId by, raft::Index index, const kv::Digest& digest);
 
   // ---- what clients are told ----
 
@@ -90,7 +94,8 @@ class Truth {
     // After it.
     int64_t revision = 1;
     uint64_t state_hash = 0;
-    std::string answer;  // the model's
+    std::optional<kv::Digest> digest;  // of the first replica that was seen with it
+    std::string answer;                // the model's
   };
 
   void Add(raft::NodeId by, const Applied& applied);

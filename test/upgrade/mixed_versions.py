@@ -13,7 +13,7 @@ os.environ["MATRICULAD"] = NEW
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
 
 # pylint: disable=wrong-import-position
-import cluster_test
+import cluster
 import harness
 import ops_rolling_test
 
@@ -22,7 +22,7 @@ def build_of(process):
     return os.readlink("/proc/%d/exe" % process.pid)
 
 
-class MixedVersions(ops_rolling_test.RollingRestartTest, cluster_test.Cluster):
+class MixedVersions(ops_rolling_test.RollingRestartTest, cluster.Case):
     def start_all(self):
         harness.BINARY = OLD
         replicas, portals = super().start_all()
@@ -41,6 +41,22 @@ class MixedVersions(ops_rolling_test.RollingRestartTest, cluster_test.Cluster):
     def test_nothing_is_lost(self):
         super().test_nothing_is_lost()
         self.assert_equal_hashes(self.replicas)
+        self.assert_that_states_are_compared()
+
+    def assert_that_states_are_compared(self):
+        """Whatever the old build knew of that, as soon as all are new it works: a row that is
+        changed on one disk gets its replica named."""
+        one, other = self.replicas[:2]
+        self.put(one, "altered", "as it was")
+        harness.wait_until(lambda: "state.compared_anew" in one.log(), what="a common beginning")
+        member_id = one.status()["id"]
+        one.stop()
+        cluster.data_tool(one.data, "alter", "altered", "another one")
+        one.start()
+        self.put(other, "altered", "as it is now")
+        harness.wait_until(
+            lambda: "memberID:%d alarm:CORRUPT" % member_id
+            in cluster.etcdctl(other.kv_listen, "alarm", "list").stdout, what="the alarm")
 
     def test_a_copy_of_the_old_build_is_restored_by_the_new_one(self):
         harness.BINARY = OLD

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/ensure.h"
+#include "common/kv/digest.h"
 #include "common/kv/errors.h"
 #include "common/kv/operations.h"
 #include "common/kv/quota.h"
@@ -41,6 +42,8 @@ Outcome Executor::Execute(const Command& command) {
       return Alarm(command.alarm());
     case Command::kMemberChange:
       return ChangeMembers(command.member_change());
+    case Command::kDigestMark:
+      return Mark(command.digest_mark());
     case Command::REQUEST_NOT_SET:
       break;
   }
@@ -51,10 +54,21 @@ Outcome Executor::Execute(const Command& command) {
 // Only what may mend it still works on a store that is known to be wrong; a full one takes
 // whatever does not make it fuller.
 Status Executor::RefusedByAlarm(const Command& command) const {
-  if (alarms_.raised().empty() || command.has_alarm() || command.has_member_change()) return {};
-  if (alarms_.Has(etcdserverpb::CORRUPT)) return errors::Corrupt();
+  if (alarms_.raised().empty() || command.has_alarm() || command.has_member_change() ||
+      command.has_digest_mark()) {
+    return {};
+  }
+  if (IsCorruptAsAWhole()) return errors::Corrupt();
   if (alarms_.Has(etcdserverpb::NOSPACE) && SpaceCost(command) > 0) return errors::NoSpace();
   return {};
+}
+
+// One member that is not like the others stops serving (store/replica_store.h), and they go on. If
+// nobody knows whose state is right, the alarm names no member.
+bool Executor::IsCorruptAsAWhole() const {
+  return std::any_of(alarms_.raised().begin(), alarms_.raised().end(), [](const auto& alarm) {
+    return alarm.alarm() == etcdserverpb::CORRUPT && alarm.memberid() == 0;
+  });
 }
 
 Outcome Executor::Put(const etcdserverpb::PutRequest& request) {
@@ -91,6 +105,8 @@ Outcome Executor::Compact(const etcdserverpb::CompactionRequest& request) {
   compaction_.revision = request.revision();
   compaction_.finished = false;
   pending_.PutMeta(kCompactionRow, EncodeCompaction(compaction_));
+  // Not the row: how far the cleaning has come is this replica's own affair.
+  Note(pending_.digest(), kCompactionRow, static_cast<uint64_t>(request.revision()));
   etcdserverpb::CompactionResponse response;
   response.mutable_header()->set_revision(pending_.revision());
   return Answered(std::move(response));
@@ -140,7 +156,9 @@ std::vector<std::string> Executor::AttachedKeys(int64_t lease) {
 Outcome Executor::Alarm(const etcdserverpb::AlarmRequest& request) {
   etcdserverpb::AlarmResponse response;
   if (alarms_.Apply(request, response)) {
-    pending_.PutMeta(kAlarmsRow, EncodeAlarms(alarms_.raised()));
+    const std::string bytes = EncodeAlarms(alarms_.raised());
+    pending_.PutMeta(kAlarmsRow, bytes);
+    Note(pending_.digest(), kAlarmsRow, bytes);
   }
   response.mutable_header()->set_revision(pending_.revision());
   return Answered(std::move(response));
@@ -148,8 +166,17 @@ Outcome Executor::Alarm(const etcdserverpb::AlarmRequest& request) {
 
 Outcome Executor::ChangeMembers(const MemberChange& change) {
   Status status = members_.Apply(change);
-  if (status.ok()) pending_.PutMeta(kMembersRow, EncodeMembers(members_.records()));
-  return {std::move(status), {}};
+  if (!status.ok()) return Refused(std::move(status));
+  const std::string bytes = EncodeMembers(members_.records());
+  pending_.PutMeta(kMembersRow, bytes);
+  Note(pending_.digest(), kMembersRow, bytes);
+  return {};
+}
+
+// As of the last command before it.
+Outcome Executor::Mark(const DigestMark& mark) {
+  if (mark.restart()) Restart(pending_.digest(), pending_.state().applied_index);
+  return Answered(ToMessage(pending_.state().digest, pending_.state().applied_index));
 }
 
 }  // namespace matricula::kv

@@ -38,6 +38,8 @@ class Executor {
   Outcome Revoke(const etcdserverpb::LeaseRevokeRequest& request);
   Outcome Alarm(const etcdserverpb::AlarmRequest& request);
   Outcome ChangeMembers(const MemberChange& change);
+  Outcome Mark(const DigestMark& mark);
+  bool IsCorruptAsAWhole() const;
   std::vector<std::string> AttachedKeys(int64_t lease);
 
   storage::Engine& engine_;

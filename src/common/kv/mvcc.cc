@@ -49,6 +49,8 @@ Status Mvcc::Load() {
   compaction_ = {};
   note_.clear();
   RETURN_IF_ERROR(LoadMeta(kStateRow, [&](auto bytes) { return ParseState(bytes, state); }));
+  ParseDigest({}, state);
+  RETURN_IF_ERROR(LoadMeta(kDigestRow, [&](auto bytes) { return ParseDigest(bytes, state); }));
   RETURN_IF_ERROR(
       LoadMeta(kCompactionRow, [&](auto bytes) { return ParseCompaction(bytes, compaction_); }));
   std::vector<etcdserverpb::AlarmMember> raised;
@@ -90,7 +92,7 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
       continue;
     }
     outcomes.push_back(executor.Execute(*entry.command));
-    pending.SetAppliedIndex(entry.index);
+    pending.EndCommand(entry.index, outcomes.back().status.code());
     if (!pending.status().ok()) return pending.status();
   }
   if (!note.empty()) pending.PutMeta(kNoteRow, note);

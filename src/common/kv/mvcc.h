@@ -71,6 +71,8 @@ class Mvcc {
                                            storage::Durability durability,
                                            std::string_view note = {});
   const std::string& note() const { return note_; }
+  // Of everything up to applied_index(); see digest.h. Of the applying thread.
+  const Digest& digest() const { return state_.digest; }
 
   // Whether a compaction has left something to delete, and one bounded step of deleting it.
   bool NeedsCleanUp() const { return !compaction_.finished; }

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "common/base/ensure.h"
+#include "common/kv/digest.h"
+#include "common/kv/mutant.h"
 #include "common/kv/range.h"
 
 namespace matricula::kv {
@@ -141,12 +143,14 @@ void Pending::Put(Entry& entry, std::string_view value, int64_t lease) {
   auto* event = Announce(entry, mvccpb::Event::PUT);
   MoveAttachment(entry, lease);
   KeyState& state = entry.second;
+  const uint64_t before = MutantIs(70) && state.changed ? 0 : HashOf(entry);
   Version version;
   version.create = state.exists() ? state.version.create : next_revision();
-  version.version = state.version.version + 1;
+  version.version = state.version.version + (MutantIs(71) && state.changed ? 0 : 1);
   version.lease = lease;
   Replace(entry, version);
   if (value.data() != state.value.data()) state.value = value;
+  kv::Replace(state_.digest, before, HashOf(entry));
   if (event != nullptr) FillKeyValue(entry.first, state.View(), *event->mutable_kv());
 }
 
@@ -154,6 +158,7 @@ void Pending::Delete(Entry& entry) {
   ENSURE(entry.second.exists(), "only a key that exists is deleted");
   auto* event = Announce(entry, mvccpb::Event::DELETE);
   MoveAttachment(entry, 0);
+  kv::Replace(state_.digest, HashOf(entry), 0);
   Version tombstone;
   tombstone.tombstone = true;
   Replace(entry, tombstone);
@@ -215,12 +220,22 @@ mvccpb::Event* Pending::Announce(const Entry& entry, mvccpb::Event::EventType ty
   return &event;
 }
 
+// A tombstone is nothing: whether it has been cleaned up differs from replica to replica.
+uint64_t Pending::HashOf(const Entry& entry) {
+  const KeyState& state = entry.second;
+  return state.exists() ? HashOfKey(entry.first, state.version, state.value) : 0;
+}
+
 void Pending::PutLease(int64_t lease, int64_t ttl_s) {
+  const std::optional<int64_t> before = FindLease(lease);
+  kv::Replace(state_.digest, before ? HashOfLease(lease, *before) : 0, HashOfLease(lease, ttl_s));
   batch_->Put(LeaseRow(lease), EncodeTtl(ttl_s));
   leases_[lease] = ttl_s;
 }
 
 void Pending::DeleteLease(int64_t lease) {
+  const std::optional<int64_t> before = FindLease(lease);
+  kv::Replace(state_.digest, before ? HashOfLease(lease, *before) : 0, 0);
   batch_->Delete(LeaseRow(lease));
   leases_[lease] = std::nullopt;
 }
@@ -233,11 +248,17 @@ void Pending::EndTransaction() {
 
 // ---- writing ----
 
+void Pending::EndCommand(uint64_t index, base::Code code) {
+  state_.applied_index = index;
+  Note(state_.digest, "command", index << 8 | static_cast<uint8_t>(code));
+}
+
 void Pending::Write(storage::Durability durability) {
   ENSURE(changes_ == 0, "only whole transactions are written");
   if (!status_.ok()) return;
   WriteChanged();
   batch_->Put(kStateRow, EncodeState(state_));
+  batch_->Put(kDigestRow, EncodeDigest(state_));
   Keep(engine_.Write(*batch_, durability));
   batch_->Clear();
   flushed_revision_ = state_.revision;

@@ -81,13 +81,15 @@ class Pending final : public View {
   void PutLease(int64_t lease, int64_t ttl_s);
   void DeleteLease(int64_t lease);
   void PutMeta(std::string_view row, std::string_view value) { batch_->Put(row, value); }
+  // For what the digest must know of it besides.
+  Digest& digest() { return state_.digest; }
   // The open transaction is whole: its changes, if any, make a revision.
   void EndTransaction();
 
   // ---- writing ----
 
-  // Everything up to the log entry `index` is done.
-  void SetAppliedIndex(uint64_t index) { state_.applied_index = index; }
+  // Everything up to the log entry `index` is done, whose command ended with `code`.
+  void EndCommand(uint64_t index, base::Code code);
   // Between transactions: gives the engine what there is so far, because a command reads rows.
   void Flush();
   // The last flush, after which everything is as durable as asked for. Gives status().
@@ -104,6 +106,7 @@ class Pending final : public View {
 
   void Write(storage::Durability durability);
   void LoadRow(std::string_view bytes, KeyState& state);
+  static uint64_t HashOf(const Entry& entry);
   void Replace(Entry& entry, const Version& version);
   void MoveToOlder(const Entry& entry);
   void WriteChanged();

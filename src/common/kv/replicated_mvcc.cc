@@ -110,6 +110,7 @@ Status ReplicatedMvcc::Adopt(raft::Term term, const raft::ConfState& conf) {
 // forward soon.
 std::unique_ptr<replication::SnapshotSource> ReplicatedMvcc::PinSnapshot() {
   if (mvcc_->applied_index() > applied_.index.value()) return nullptr;
+  if (hooks_.may_be_shared && !hooks_.may_be_shared()) return nullptr;
   return snapshots_->Pin(applied_);
 }
 

@@ -31,6 +31,8 @@ class ReplicatedMvcc final : public replication::StateMachine {
     // How long applying a group takes; nullptr: nobody wants to know.
     const base::Clock* clock = nullptr;
     base::Histogram* apply_times = nullptr;
+    // Whether this state may go to others as a snapshot. Absent: it may.
+    std::function<bool()> may_be_shared = nullptr;
   };
 
   // Takes up what the engine holds, an interrupted snapshot included. The engine must outlive it.

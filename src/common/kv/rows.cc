@@ -193,6 +193,26 @@ bool ParseState(std::string_view bytes, State& state) {
          bytes.empty() && state.revision >= 1;
 }
 
+std::string EncodeDigest(const State& state) {
+  std::string bytes;
+  AppendVarint(bytes, state.applied_index);
+  AppendVarint(bytes, state.digest.since);
+  AppendBigEndian64(bytes, state.digest.chain);
+  AppendBigEndian64(bytes, state.digest.sum);
+  return bytes;
+}
+
+bool ParseDigest(std::string_view bytes, State& state) {
+  state.digest = {0, 0, state == State() ? 0 : Digest::kNotYet};
+  if (bytes.empty()) return true;
+  uint64_t index = 0;
+  uint64_t since = 0;
+  if (!TakeVarint(bytes, index) || !TakeVarint(bytes, since) || bytes.size() != 16) return false;
+  if (index != state.applied_index) return true;
+  state.digest = {ReadBigEndian64(bytes), ReadBigEndian64(bytes.substr(8)), since};
+  return true;
+}
+
 std::string EncodeCompaction(const Compaction& compaction) {
   std::string bytes;
   AppendVarint(bytes, static_cast<uint64_t>(compaction.revision));

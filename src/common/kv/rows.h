@@ -38,7 +38,8 @@ inline constexpr char kLeaseTable = 'l';
 inline constexpr char kAttachmentTable = 'a';
 
 inline constexpr std::string_view kFormatRow = "mformat";          // varint
-inline constexpr std::string_view kStateRow = "mstate";            // State
+inline constexpr std::string_view kStateRow = "mstate";            // State but its digest
+inline constexpr std::string_view kDigestRow = "mdigest";          // see EncodeDigest
 inline constexpr std::string_view kCompactionRow = "mcompaction";  // Compaction
 inline constexpr std::string_view kAlarmsRow = "malarms";          // (type, member) varints
 inline constexpr std::string_view kMembersRow = "mmembers";        // see members.h
@@ -71,9 +72,20 @@ struct Change {
   std::string_view key;
 };
 
+// See digest.h.
+struct Digest {
+  static constexpr uint64_t kNotYet = ~uint64_t{0};
+
+  uint64_t chain = 0;
+  uint64_t sum = 0;
+  uint64_t since = 0;
+  friend bool operator==(const Digest&, const Digest&) = default;
+};
+
 struct State {
   int64_t revision = 1;        // of the newest transaction; an empty store has 1
   uint64_t applied_index = 0;  // of the log entry that the rows are the result of
+  Digest digest;               // of the same; in a row of its own
   friend bool operator==(const State&, const State&) = default;
 };
 
@@ -133,6 +145,11 @@ bool ParseTtl(std::string_view bytes, int64_t& ttl_s);
 
 std::string EncodeState(const State& state);
 bool ParseState(std::string_view bytes, State& state);
+// With the applied index that it is of. A version that knows no digests leaves the row as it was:
+// ParseDigest then gives one that counts from kNotYet on, as it does for an absent row (no bytes)
+// of a store that is not new. The rest of `state` must be there already.
+std::string EncodeDigest(const State& state);
+bool ParseDigest(std::string_view bytes, State& state);
 std::string EncodeCompaction(const Compaction& compaction);
 bool ParseCompaction(std::string_view bytes, Compaction& compaction);
 std::string EncodeAlarms(const std::vector<etcdserverpb::AlarmMember>& alarms);

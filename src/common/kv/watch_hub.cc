@@ -92,7 +92,7 @@ bool WatchHub::WantsPrevious() const { return shared_->previous_count > 0; }
 std::unique_ptr<Watch> WatchHub::Open(const WatchCreateRequest& request, WatchSink* sink) {
   auto watcher = std::make_shared<Watcher>(next_id_++, request, sink);
   auto handle = std::make_unique<WatchHandle>(shared_, watcher);
-  bool is_open = false;
+  std::optional<Status> closed;
   {
     const MutexLock lock(shared_->mutex);
     // Counted before the revision is taken, so that the events of all later groups are collected.
@@ -100,11 +100,11 @@ std::unique_ptr<Watch> WatchHub::Open(const WatchCreateRequest& request, WatchSi
     watcher->created_revision = store_.revision();
     watcher->next_revision =
         request.start_revision() == 0 ? watcher->created_revision + 1 : request.start_revision();
-    is_open = !shared_->hub_closed;
-    if (is_open) shared_->inbox.opened.push_back(watcher);
+    closed = shared_->hub_closed;
+    if (!closed) shared_->inbox.opened.push_back(watcher);
     shared_->work.NotifyOne();
   }
-  if (!is_open) End(watcher, {Code::kCancelled, "the store closes"});
+  if (closed) End(watcher, *closed);
   return handle;
 }
 
@@ -141,7 +141,7 @@ void WatchHub::Close(const Status& status) {
   std::map<uint64_t, WatcherPtr> open;
   {
     const MutexLock lock(shared_->mutex);
-    shared_->hub_closed = true;
+    shared_->hub_closed = status;
     open = shared_->open;
   }
   for (const auto& [id, watcher] : open) End(watcher, status);

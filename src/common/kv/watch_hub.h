@@ -58,7 +58,8 @@ class WatchHub final : public ChangeListener {
   // Makes WaitForWork() return.
   void Wake();
 
-  // Ends all watches, with `status`, on this thread; no RunOnce() may be under way or follow.
+  // Ends all watches, with `status`, on this thread; no RunOnce() may be under way or follow. Those
+  // that are opened later end at once, in the same way.
   void Close(const base::Status& status);
 
   bool WantsEvents() const override;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -39,7 +40,7 @@ struct WatchShared {
   WatchInbox inbox GUARDED_BY(mutex);
   size_t waiting_bytes GUARDED_BY(mutex) = 0;  // of the inbox's changes
   bool woken GUARDED_BY(mutex) = false;
-  bool hub_closed GUARDED_BY(mutex) = false;
+  std::optional<base::Status> hub_closed GUARDED_BY(mutex);  // with this
   std::map<uint64_t, WatcherPtr> open GUARDED_BY(mutex);
   const Watcher* delivering GUARDED_BY(mutex) = nullptr;  // whose sink is being called
   std::thread::id delivering_thread GUARDED_BY(mutex);

@@ -1,8 +1,10 @@
 #include "common/storage/rocksdb_engine.h"
 
+#include <fcntl.h>
 #include <rocksdb/db.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -243,6 +245,25 @@ Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
   if (!status.ok()) return OpenError(directory, status);
   return std::unique_ptr<Engine>(
       std::make_unique<RocksDbEngine>(std::unique_ptr<rocksdb::DB>(raw), *options.clock));
+}
+
+Status DiscardRocksDbEngine(const std::string& directory) {
+  RETURN_IF_ERROR(CheckNotOpenElsewhere(directory));
+  return ToStatus(rocksdb::DestroyDB(directory, MakeRocksDbOptions({})));
+}
+
+// RocksDB holds a lock of fcntl(2) on this file for as long as it is open.
+Status CheckNotOpenElsewhere(const std::string& directory) {
+  const int file = open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool asked = fcntl(file, F_GETLK, &lock) == 0;
+  close(file);
+  if (!asked || lock.l_type == F_UNLCK) return {};
+  return {Code::kFailedPrecondition,
+          directory + " is in use by process " + std::to_string(lock.l_pid)};
 }
 
 }  // namespace matricula::storage

@@ -26,4 +26,10 @@ struct RocksDbOptions {
 base::Result<std::unique_ptr<Engine>> OpenRocksDbEngine(const std::string& directory,
                                                         const RocksDbOptions& options = {});
 
+// Removes the engine in `directory`, damaged or not; OK if there is none. FailedPrecondition:
+// somebody has it open.
+base::Status DiscardRocksDbEngine(const std::string& directory);
+// FailedPrecondition: another process has the engine in `directory` open.
+base::Status CheckNotOpenElsewhere(const std::string& directory);
+
 }  // namespace matricula::storage

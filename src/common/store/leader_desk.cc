@@ -21,7 +21,9 @@ namespace {
 
 constexpr int64_t kLookEveryNs = 250'000'000;
 
-bool IsIdempotent(const Call& call) { return call.has_keep_alive() || call.has_time_to_live(); }
+bool IsIdempotent(const Call& call) {
+  return call.has_keep_alive() || call.has_time_to_live() || call.has_digest();
+}
 
 template <class Response>
 void ListInto(const Membership& membership, Response& response) {
@@ -115,6 +117,11 @@ void LeaderDesk::DoHere(const Call& call, AnswerDone done) {
       return Update(call.member_update(), std::move(done));
     case Call::kMemberPromote:
       return Promote(call.member_promote().id(), std::move(done));
+    case Call::kDigest:
+      comparison_.OnClaim(call.digest());
+      return std::move(done)(Answer());
+    case Call::kRebuild:
+      return Rebuild(call.rebuild(), std::move(done));
     case Call::CALL_NOT_SET:
       break;
   }
@@ -252,6 +259,53 @@ void LeaderDesk::Update(const etcdserverpb::MemberUpdateRequest& request, Answer
                      });
 }
 
+// Whoever discards its data must not go on under its old identity: what it has voted for and
+// acknowledged would be forgotten. Can be repeated, wherever it was interrupted.
+void LeaderDesk::Rebuild(const peer::JoinRequest& request, AnswerDone done) {
+  const uint64_t id = membership_.IdAt(request.address());
+  if (id == 0) return AddAt(request.address(), std::move(done));
+  if (membership_.DiskOf(id) == 0) {
+    Answer answer;
+    answer.mutable_rebuild()->set_cluster_id(membership_.cluster_id());
+    answer.mutable_rebuild()->set_member_id(id);
+    return std::move(done)(std::move(answer));
+  }
+  Remove(id, [this, address = request.address(),
+              done = std::move(done)](Result<Answer> removed) mutable {
+    if (!removed.ok()) return std::move(done)(removed.status());
+    AddAt(address, std::move(done));
+  });
+}
+
+void LeaderDesk::AddAt(const std::string& address, AnswerDone done) {
+  etcdserverpb::MemberAddRequest request;
+  request.add_peerurls("http://" + address);
+  Add(request, [this, done = std::move(done)](Result<Answer> added) mutable {
+    if (!added.ok()) return std::move(done)(added.status());
+    Answer answer;
+    answer.mutable_rebuild()->set_cluster_id(membership_.cluster_id());
+    answer.mutable_rebuild()->set_member_id(added->member_add().member().id());
+    std::move(done)(std::move(answer));
+  });
+}
+
+void LeaderDesk::GiveUpOffice() {
+  if (!sequencer_.leads()) return;
+  sequencer_.node().Describe([this](Result<replication::Node::Details> details) {
+    if (!details.ok()) return;
+    raft::NodeId best = raft::kNobody;
+    raft::Index best_match;
+    for (const raft::PeerProgress& peer : details->peers) {
+      const bool able = peer.active && !peer.learner && peer.id != details->summary.standing.leader;
+      if (!able || (best != raft::kNobody && peer.match <= best_match)) continue;
+      best = peer.id;
+      best_match = peer.match;
+    }
+    if (best != raft::kNobody)
+      sequencer_.node().TransferLeadership(best, [](Result<raft::Term>) {});
+  });
+}
+
 // Another change under way, or a leader that has not settled in: as if there were no leader yet.
 void LeaderDesk::Change(ConfStep::Op op, uint64_t id, const kv::Command& context,
                         std::function<Answer()> fill, AnswerDone done) {
@@ -275,7 +329,9 @@ void LeaderDesk::Tick() {
   if (now_ns < next_look_ns_ || sequencer_.leader() == 0) return;
   next_look_ns_ = now_ns + kLookEveryNs;
   IntroduceSelf();
-  if (sequencer_.leads()) PromoteReady();
+  if (!sequencer_.leads()) return;
+  PromoteReady();
+  TakeBackAlarms();
 }
 
 void LeaderDesk::IntroduceSelf() {
@@ -301,6 +357,20 @@ void LeaderDesk::PromoteReady() {
     promoting_ = false;
     if (answer.ok()) base::log::Info("member.promoted", {{"member", id}});
   });
+}
+
+// A member that differed is no more, so that nothing is wrong any more. By a command of its own,
+// and not as a part of the removal: all members do the same then, also those of an earlier version.
+void LeaderDesk::TakeBackAlarms() {
+  for (const auto& alarm : mvcc_.RaisedAlarms()) {
+    const uint64_t id = alarm.memberid();
+    if (alarm.alarm() != etcdserverpb::CORRUPT || id == 0 || membership_.IsMember(id)) continue;
+    kv::Command command;
+    command.mutable_alarm()->set_action(etcdserverpb::AlarmRequest::DEACTIVATE);
+    command.mutable_alarm()->set_alarm(alarm.alarm());
+    command.mutable_alarm()->set_memberid(id);
+    sequencer_.Propose(std::move(command), [](kv::Outcome) {});
+  }
 }
 
 }  // namespace matricula::store

@@ -8,6 +8,7 @@
 #include "common/kv/lessor.h"
 #include "common/store/membership.h"
 #include "common/store/raft_sequencer.h"
+#include "common/store/state_comparison.h"
 
 namespace matricula::store {
 
@@ -31,11 +32,13 @@ class LeaderDesk {
   static constexpr size_t kMaxLearners = 4;
 
   LeaderDesk(RaftSequencer& sequencer, const Membership& membership, const kv::Mvcc& mvcc,
-             kv::Lessor& lessor, const base::Clock& clock, AskFunction ask)
+             kv::Lessor& lessor, StateComparison& comparison, const base::Clock& clock,
+             AskFunction ask)
       : sequencer_(sequencer),
         membership_(membership),
         mvcc_(mvcc),
         lessor_(lessor),
+        comparison_(comparison),
         clock_(clock),
         ask_(std::move(ask)) {}
 
@@ -43,7 +46,10 @@ class LeaderDesk {
   void Do(peer::Call call, AnswerDone done);
   // For another member. FailedPrecondition "not leader": it must look elsewhere.
   void DoHere(const peer::Call& call, AnswerDone done);
-  // Every few tens of milliseconds: introduces this member, promotes who has caught up.
+  // If this member leads, another one does soon.
+  void GiveUpOffice();
+  // Every few tens of milliseconds: introduces this member, promotes who has caught up,
+  // takes back the alarm of who is no member any more.
   void Tick();
 
  private:
@@ -57,6 +63,9 @@ class LeaderDesk {
   void Remove(uint64_t id, AnswerDone done);
   void Promote(uint64_t id, AnswerDone done);
   void Update(const etcdserverpb::MemberUpdateRequest& request, AnswerDone done);
+  void TakeBackAlarms();
+  void Rebuild(const peer::JoinRequest& request, AnswerDone done);
+  void AddAt(const std::string& address, AnswerDone done);
   // `fill` makes the answer when the change is made.
   void Change(raft::ConfStep::Op op, uint64_t id, const kv::Command& context,
               std::function<peer::Answer()> fill, AnswerDone done);
@@ -69,6 +78,7 @@ class LeaderDesk {
   const Membership& membership_;
   const kv::Mvcc& mvcc_;
   kv::Lessor& lessor_;
+  StateComparison& comparison_;
   const base::Clock& clock_;
   const AskFunction ask_;
   std::atomic<bool> introducing_{false};

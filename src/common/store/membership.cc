@@ -99,6 +99,15 @@ uint64_t Membership::DiskOf(uint64_t id) const {
   return record == nullptr ? 0 : record->disk_id();
 }
 
+uint64_t Membership::IdAt(const std::string& address) const {
+  for (const Member& member : List()) {
+    for (const std::string& url : member.peerurls()) {
+      if (AddressOf(url) == address) return member.id();
+    }
+  }
+  return 0;
+}
+
 std::vector<uint64_t> Membership::AwaitingPromotion() const {
   std::vector<uint64_t> waiting;
   for (const kv::MemberRecord& record : mvcc_.KnownMembers()) {

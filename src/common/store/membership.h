@@ -40,6 +40,9 @@ class Membership {
   bool IsLearner(uint64_t id) const EXCLUDES(mutex_);
   bool IsVoter(uint64_t id) const EXCLUDES(mutex_);
   uint64_t DiskOf(uint64_t id) const;
+  // The member whose peers find it at HOST:PORT; 0: there is none.
+  uint64_t IdAt(const std::string& address) const EXCLUDES(mutex_);
+  uint64_t cluster_id() const { return options_.self.cluster_id; }
   // Learners that are to be voters as soon as they can.
   std::vector<uint64_t> AwaitingPromotion() const EXCLUDES(mutex_);
   raft::ConfState conf() const EXCLUDES(mutex_);

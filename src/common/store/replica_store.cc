@@ -63,6 +63,7 @@ Result<std::unique_ptr<ReplicaStore>> ReplicaStore::Open(std::unique_ptr<storage
   RETURN_IF_ERROR(store->OpenMachine());
   RETURN_IF_ERROR(store->StartSequencer());
   store->watch_thread_ = std::make_unique<kv::WatchThread>(*store->hub_, *store->options_.clock);
+  store->open_ = true;
   return store;
 }
 
@@ -78,6 +79,9 @@ Status ReplicaStore::OpenMachine() {
   hooks.on_applied = [this](const kv::Command& command, const kv::Outcome& outcome) {
     Applier::Follow(command, outcome, lessor_);
     if (command.has_member_change() && membership_) membership_->OnRecords();
+    if (command.has_alarm()) LookAtAlarms();
+    const auto* mark = std::get_if<kv::StateDigest>(&outcome.response);
+    if (mark != nullptr && comparison_) comparison_->OnMark(*mark);
   };
   hooks.on_conf = [this](const raft::ConfState& conf, std::string_view) {
     membership_->OnConf(conf);
@@ -85,8 +89,11 @@ Status ReplicaStore::OpenMachine() {
   hooks.on_replaced = [this] {
     const auto leases = mvcc_->Leases();
     if (leases.ok()) lessor_.Reset(*leases);
+    base::log::Info("snapshot.installed", {{"index", machine_->Applied().index.value()}});
     membership_->OnConf(machine_->Applied().conf);
+    LookAtAlarms();
   };
+  hooks.may_be_shared = [this] { return !corrupt_; };
   hooks.on_clean = [this] {
     if (group_ != nullptr) group_->OnClean();
   };
@@ -127,19 +134,21 @@ Status ReplicaStore::StartSequencer() {
   options.log_margin_entries = replication.log_margin_entries;
   options.max_log_bytes = replication.max_log_bytes;
   options.on_fatal = options_.on_fatal;
-  options.on_tick = [this] {
-    if (options_.replication->on_tick) options_.replication->on_tick();
-    desk_->Tick();
+  options.on_tick = [this] { OnTick(); };
+  options.on_leader = [this](bool known) {
+    const auto& tell = options_.replication->on_leader;
+    if (tell) tell(known && !corrupt_);
   };
-  options.on_leader = replication.on_leader;
   options.on_conf = [this](const raft::ConfState& conf) { membership_->OnConf(conf); };
   auto group = RaftSequencer::Open(std::move(options), *engine_, *machine_, lessor_,
                                    *replication.transport, *options_.clock);
   RETURN_IF_ERROR(group.status());
   group_ = group->get();
   sequencer_ = std::move(group).value();
-  desk_ = std::make_unique<LeaderDesk>(*group_, *membership_, *mvcc_, lessor_, *options_.clock,
-                                       replication.ask);
+  OpenComparison();
+  desk_ = std::make_unique<LeaderDesk>(*group_, *membership_, *mvcc_, lessor_, *comparison_,
+                                       *options_.clock, replication.ask);
+  LookAtAlarms();
   large_reads_ = std::make_unique<ReadThread>();
   return group_->Start();
 }
@@ -155,7 +164,10 @@ void ReplicaStore::Stop() {
   if (hub_) hub_->Close({Code::kCancelled, errors::Stopped().message()});
 }
 
-Status ReplicaStore::CheckRunning() const { return stopped_ ? errors::Stopped() : Status(); }
+Status ReplicaStore::CheckRunning() const {
+  if (stopped_) return errors::Stopped();
+  return corrupt_ ? errors::Corrupt() : Status();
+}
 
 void ReplicaStore::FillHeader(etcdserverpb::ResponseHeader& header) const {
   header.set_cluster_id(identity_.cluster_id);
@@ -169,6 +181,7 @@ void ReplicaStore::FillHeader(etcdserverpb::ResponseHeader& header) const {
 template <class Response>
 void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
   Status refused = IsLearner() ? errors::LearnerUnsupported() : kv::CheckSize(command);
+  if (corrupt_ && !command.has_alarm()) refused = errors::Corrupt();
   if (refused.ok()) refused = CheckSpace(command);
   if (!refused.ok()) return std::move(done)(std::move(refused));
   const auto kind = command.request_case();
@@ -327,7 +340,7 @@ std::unique_ptr<Watch> ReplicaStore::OpenWatch(const etcdserverpb::WatchCreateRe
 
 Result<etcdserverpb::HashKVResponse> ReplicaStore::HashKv(
     const etcdserverpb::HashKVRequest& request) const {
-  if (Status status = CheckRunning(); !status.ok()) return status;
+  if (stopped_) return errors::Stopped();
   auto response = mvcc_->HashKv(request.revision());
   if (response.ok()) FillHeader(*response->mutable_header());
   return response;
@@ -374,6 +387,7 @@ ReplicaStore::Stats ReplicaStore::GetStats() const {
 }
 
 Status ReplicaStore::Checkpoint(const std::string& directory) {
+  RETURN_IF_ERROR(CheckRunning());
   return engine_->Checkpoint(directory);
 }
 

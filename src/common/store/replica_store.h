@@ -16,6 +16,7 @@
 #include "common/store/membership.h"
 #include "common/store/raft_sequencer.h"
 #include "common/store/read_thread.h"
+#include "common/store/state_comparison.h"
 #include "common/store/store.h"
 
 namespace matricula::store {
@@ -142,6 +143,9 @@ class ReplicaStore final : public Store {
   RaftSequencer* group() { return group_; }
   Membership* membership() { return membership_.get(); }
   LeaderDesk* desk() { return desk_.get(); }
+  // This member's state is not that of the others (state_comparison.h): until it is started again,
+  // it answers nothing but what helps to find out why.
+  bool IsCorrupt() const { return corrupt_; }
   // Whether clients must be sent elsewhere: a learner answers only what is not linearizable.
   bool IsLearner() const { return membership_ && !membership_->IsVoter(identity_.member_id); }
   // Ids and term; the revision is left alone if it is set.
@@ -154,6 +158,9 @@ class ReplicaStore final : public Store {
                Options options);
   base::Status OpenMachine();
   base::Status StartSequencer();
+  void OpenComparison();
+  void OnTick();
+  void LookAtAlarms();
   void Read(absl::AnyInvocable<void(base::Status) &&> read, bool serializable, bool large);
   void RangeNow(const etcdserverpb::RangeRequest& request,
                 base::Done<etcdserverpb::RangeResponse> done);
@@ -179,7 +186,11 @@ class ReplicaStore final : public Store {
   base::Histogram apply_times_;  // of a member of a cluster
   std::unique_ptr<Sequencer> sequencer_;
   RaftSequencer* group_ = nullptr;  // the sequencer, if it is one
+  std::unique_ptr<StateComparison> comparison_;
   std::unique_ptr<LeaderDesk> desk_;
+  std::atomic<bool> corrupt_{false};
+  std::atomic<bool> open_{false};
+  int64_t next_retirement_ns_ = 0;  // of the ticking thread
   std::unique_ptr<ReadThread> large_reads_;
   std::unique_ptr<kv::WatchThread> watch_thread_;
 };

@@ -50,6 +50,7 @@ Result<std::unique_ptr<KvReplica>> KvReplica::Open(const Settings& settings,
 
 Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
                             const std::shared_ptr<rpc::Loop>& loop) {
+  if (settings.rebuild) RETURN_IF_ERROR(ReplicaGroup::Discard(settings, clock));
   auto engine = storage::OpenRocksDbEngine(settings.data, {});
   RETURN_IF_ERROR(engine.status());
   // Before anything in it is believed. An empty folder has no format yet.
@@ -112,12 +113,13 @@ Status KvReplica::Serve() {
   return base::OkStatus();
 }
 
-// Who asks is told not to come while no leader is known. A leader may be known before there is a
+// Who asks is told not to come while no leader is known, or to a replica that is not like the
+// others. A leader may be known before there is a
 // store to ask; Serve makes up for it.
 void KvReplica::UpdateHealth() {
   const base::MutexLock lock(health_mutex_);
   if (!open_) return;
-  const bool serving = store_->leader() != 0 && !draining_;
+  const bool serving = store_->leader() != 0 && !store_->IsCorrupt() && !draining_;
   for (const char* service : kServices) server_->SetServing(service, serving);
 }
 

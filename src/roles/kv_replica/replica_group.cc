@@ -13,6 +13,7 @@
 #include "common/kv/errors.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/grpc_status.h"
+#include "common/storage/rocksdb_engine.h"
 #include "common/store/identity.h"
 
 namespace matricula::roles {
@@ -81,7 +82,7 @@ ReplicaGroup::ReplicaGroup(const Settings& settings, const base::Clock& clock,
   introduction_.set_name(named ? settings.name : own_address_);
   introduction_.add_peerurls("http://" + own_address_);
   introduction_.add_clienturls("http://" + Reachable(settings.kv_listen, own_address_));
-  founding_ = !settings.join && members.size() > 1;
+  founding_ = !joins() && members.size() > 1;
   if (!founding_) return;
   std::vector<std::string> keys;
   for (const Peer& member : members) {
@@ -106,12 +107,12 @@ Status ReplicaGroup::Identify(storage::Engine& engine) {
     identity_ = **found;
     return TakeUp(engine);
   }
-  return settings_.join ? Join(engine) : Found(engine);
+  return joins() ? Join(engine) : Found(engine);
 }
 
 Status ReplicaGroup::TakeUp(storage::Engine& engine) {
   const bool lonely = HasLonelyHistory(engine);
-  if (lonely && (founding_ || settings_.join)) {
+  if (lonely && (founding_ || joins())) {
     return {Code::kFailedPrecondition,
             fmt::format("{} holds the data of a store with one member: start it without --peer and "
                         "add the others to it with `etcdctl member add`",
@@ -169,6 +170,39 @@ Result<peer::JoinAnswer> ReplicaGroup::AskToJoin() const {
   return refusal;
 }
 
+Status ReplicaGroup::Discard(const Settings& settings, const base::Clock& clock) {
+  RETURN_IF_ERROR(storage::CheckNotOpenElsewhere(settings.data));
+  RETURN_IF_ERROR(ReplicaGroup(settings, clock, nullptr).AskToBeReplaced());
+  base::log::Warning("member.rebuilt", {{"data", settings.data}, {"consequence", "discarded"}});
+  return storage::DiscardRocksDbEngine(settings.data);
+}
+
+// Only the leader can do it. Until this is done once, nothing here is touched.
+Status ReplicaGroup::AskToBeReplaced() const {
+  peer::Call call;
+  call.mutable_rebuild()->set_address(own_address_);
+  const int64_t deadline_ms = clock_.MonotonicMs() + kJoinPatienceMs;
+  Status refusal(Code::kUnavailable, "none of the --peer replicas leads, or can be reached");
+  while (clock_.MonotonicMs() < deadline_ms) {
+    for (const std::string& text : settings_.peer) {
+      const Peer peer = PeerOf(text);
+      if (peer.address == own_address_) continue;
+      const auto stub = peer::Peer::NewStub(rpc::MakeChannel(peer.address));
+      grpc::ClientContext context;
+      rpc::SetDeadline(context, store::LeaderDesk::kAskTimeoutMs);
+      peer::Answer answer;
+      const grpc::Status status = stub->Ask(&context, call, &answer);
+      if (status.ok()) return base::OkStatus();
+      const Status said = rpc::FromGrpc(status);
+      const bool elsewhere = said == kv::errors::NotLeader() || said.code() == Code::kUnavailable ||
+                             said.code() == Code::kDeadlineExceeded;
+      if (!elsewhere) refusal = {Code::kFailedPrecondition, "not rebuilt: " + said.message()};
+    }
+    std::this_thread::sleep_for(kJoinPause);
+  }
+  return refusal;
+}
+
 peer::Hello ReplicaGroup::Self() const {
   peer::Hello self;
   self.set_version(replication::kPeerVersion);
@@ -197,7 +231,7 @@ store::ReplicaStore::Replication ReplicaGroup::ForStore(std::function<void(bool)
   transport_ = std::make_unique<replication::PeerTransport>(std::move(links));
   store::ReplicaStore::Replication replication;
   for (const auto& [id, member] : founders_) replication.founders.push_back(id);
-  if (founders_.empty() && !settings_.join) replication.founders = {identity_.member_id};
+  if (founders_.empty() && !joins()) replication.founders = {identity_.member_id};
   replication.membership.introduction = introduction_;
   replication.membership.founders = founders_;
   replication.membership.on_addresses = [this](const auto& addresses) {

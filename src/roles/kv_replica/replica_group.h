@@ -32,6 +32,10 @@ class ReplicaGroup {
                                                           const base::Clock& clock,
                                                           storage::Engine& engine,
                                                           std::shared_ptr<rpc::Loop> loop);
+  // For --rebuild, before Open: has this member replaced by a new one at its address, and removes
+  // its data. FailedPrecondition: the data is in use, or the others can not spare this member; the
+  // data is as it was then. Unavailable: no leader can be reached.
+  static base::Status Discard(const Settings& settings, const base::Clock& clock);
   ~ReplicaGroup();
 
   // What the store needs of it.
@@ -54,7 +58,9 @@ class ReplicaGroup {
   base::Status TakeUp(storage::Engine& engine);
   base::Status Join(storage::Engine& engine);
   base::Result<peer::JoinAnswer> AskToJoin() const;
+  base::Status AskToBeReplaced() const;
   base::Status Found(storage::Engine& engine);
+  bool joins() const { return settings_.join || settings_.rebuild; }
   peer::Hello Self() const;
   uint64_t DiskOf(uint64_t member) const;
 

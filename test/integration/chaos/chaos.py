@@ -12,7 +12,7 @@ whose path is printed last. One cluster lives for some minutes, then comes anoth
 Judged are: every answer of the store by linearizability over all keys (judge.h), serializable reads
 by the history; every watch by the history; the members' histories and HashKV against each other;
 an external journal of what was acknowledged; the portals' answers by the linearizer of test/race;
-and the seats (ctl check).
+the seats (ctl check); and that a member is named CORRUPT only if it was made so.
 """
 
 import argparse
@@ -116,6 +116,7 @@ class Run:
         self.traffic.ask("begin")
 
     def _end_round(self):
+        self.cluster.check_alike()
         figures = self.traffic.end_round(self.cluster.present)
         self.figures.add({"rounds": 1, **figures})
         say("%s  judged: %d answers, %d unknown, %d changes, %d told by watches: all well" %

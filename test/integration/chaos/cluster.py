@@ -2,7 +2,8 @@
 go wrong, the network between them, and those who use them meanwhile.
 
 The programs come from the environment: MATRICULAD, MATRICULA_RACE, and MATRICULA_CHAOS, the folder
-with matricula_chaos_network, matricula_chaos_traffic and libmatricula_chaos_shim.so.
+with matricula_chaos_network, matricula_chaos_traffic and libmatricula_chaos_shim.so; above it is
+matricula_data_tool.
 """
 
 import importlib
@@ -112,15 +113,14 @@ class Member(harness.Matriculad):
     def peer(self):
         return "%s=127.0.0.1:%d" % (self.member_name, self.proxy_port)
 
-    def set_peers(self, members, join=False):
-        """What the next start tells it of the others."""
+    def set_peers(self, members, *more):
+        """What the next start tells it of the others, and more flags for it."""
         self.command = [
             harness.BINARY, "--listen", self.listen, "--kv-listen", self.kv_listen,
             "--raft-listen", self.raft_listen, "--name", self.member_name, "--data", self.data,
             "--mqtt", "off", "--auto-compaction-retention", "0", *self.flags_of_run]
         self.command += [word for member in members for word in ("--peer", member.peer)]
-        if join:
-            self.command.append("--join")
+        self.command += more
 
     def launch(self):
         self.controls.forget_synced()
@@ -151,6 +151,11 @@ class Member(harness.Matriculad):
             lost += status.st_size - kept
             os.truncate(path, kept)
         return lost
+
+    def alter(self, key, value):
+        """Gives a key another value on this member's disk alone; it must not run."""
+        tool = os.path.join(os.path.dirname(PROGRAMS), "matricula_data_tool")
+        subprocess.run([tool, self.data, "alter", key, value], check=True)
 
     def wipe(self):
         shutil.rmtree(self.data, ignore_errors=True)
@@ -368,6 +373,42 @@ class Cluster:
                     raise Wrong("%s: %s" % (method, error)) from error
             time.sleep(0.2)
 
+    def put(self, member, key, value):
+        """Of a key that is not the traffic's; tried until it is done."""
+        request = _etcd()[0].PutRequest(key=key.encode(), value=value.encode())
+        deadline = time.monotonic() + MEND_TIMEOUT_S
+        while True:
+            try:
+                return member.call("KV", "Put", request)
+            except grpc.RpcError as error:
+                if time.monotonic() > deadline:
+                    raise Wrong("%s: Put: %s" % (member.name, error)) from error
+            time.sleep(0.1)
+
+    def corrupt_members(self, through):
+        """The ids of those that the alarm CORRUPT names, as one member sees it."""
+        types = _etcd()[0]
+        try:
+            answer = through.call("Maintenance", "Alarm", types.AlarmRequest(
+                action=types.AlarmRequest.GET, alarm=types.CORRUPT))
+        except grpc.RpcError:
+            return None
+        return {alarm.memberID for alarm in answer.alarms}
+
+    def await_that(self, condition, what, timeout_s=MEND_TIMEOUT_S):
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise Wrong("after %d s still not: %s" % (timeout_s, what))
+            time.sleep(0.1)
+
+    def check_alike(self):
+        """No member is taken for one whose state is not that of the others."""
+        found = next(filter(None, map(self.corrupt_members, self.present)), None)
+        if found:
+            raise Wrong("these are taken for corrupt: %s" % ", ".join(map("{:x}".format, found)))
+
     def find(self, url):
         """The member with that peer URL, as somebody sees it, or None."""
         for through in self.present:
@@ -383,7 +424,7 @@ class Cluster:
         url = "http://127.0.0.1:%d" % member.proxy_port
         self.change("MemberAdd", "MemberAddRequest", peerURLs=[url], isLearner=learner)
         member.wipe()
-        member.set_peers(self.present + [member], join=True)
+        member.set_peers(self.present + [member], "--join")
         member.launch()
 
     def promote(self, member):

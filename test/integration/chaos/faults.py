@@ -323,6 +323,35 @@ def move_leader(cluster):
         _while(cluster, 0.1, 0.8)
 
 
+# ---- state ----
+
+def altered_row(cluster):
+    """On one member's disk a row becomes another one. The members must find out as soon as the row
+    matters, by its digest; that one must stop serving, and one command must bring it back."""
+    member = cluster.anybody()
+    others = [m for m in cluster.present if m is not member]
+    key = "altered-%d" % cluster.chance.randrange(1 << 30)
+    cluster.put(member, key, "as it was")
+    cluster.await_that(lambda: member.status() is not None, "it has a status")
+    member_id = member.status().header.member_id
+    member.end()
+    member.alter(key, "another one")
+    member.launch()
+    cluster.await_mended()
+    cluster.put(cluster.chance.choice(others), key, "as it is now")
+    cluster.await_that(lambda: cluster.corrupt_members(others[0]) == {member_id},
+                       "the alarm CORRUPT names %s alone" % member.name)
+    cluster.await_that(lambda: not member.is_serving() and not member.leads(),
+                       "%s stops serving" % member.name)
+    _while(cluster, 0, 3)
+    member.end()
+    member.set_peers(cluster.present, "--rebuild")
+    member.launch()
+    cluster.promote(member)
+    cluster.await_that(lambda: cluster.corrupt_members(others[0]) == set(), "no alarm any more")
+    member.set_peers(cluster.present, "--join")
+
+
 # Name → (the fault, how often compared with others).
 ALL = {
     "kill -9 of the leader": (kill_leader, 6),
@@ -359,4 +388,5 @@ ALL = {
     "leader replaced": (leader_is_removed, 3),
     "wiped member": (wiped_member, 3),
     "leader moved": (move_leader, 3),
+    "altered row": (altered_row, 3),
 }

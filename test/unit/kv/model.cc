@@ -317,7 +317,10 @@ Outcome Model::Apply(const Command& command) {
                        [&](const auto& alarm) { return alarm.alarm() == type; });
   };
   const bool adds = command.has_put() || command.has_lease_grant() || Cost(command.txn()) > 0;
-  if (!command.has_alarm() && alarmed(etcdserverpb::CORRUPT)) return {errors::Corrupt(), {}};
+  const bool is_corrupt = std::any_of(alarms_.begin(), alarms_.end(), [](const auto& alarm) {
+    return alarm.alarm() == etcdserverpb::CORRUPT && alarm.memberid() == 0;
+  });
+  if (!command.has_alarm() && is_corrupt) return {errors::Corrupt(), {}};
   if (adds && alarmed(etcdserverpb::NOSPACE)) return {errors::NoSpace(), {}};
   if (command.has_put()) {
     if (Status status = CheckPut(command.put(), true); !status.ok()) return {status, {}};

@@ -126,7 +126,7 @@ class RandomCommands {
       static constexpr int kActions[] = {0, 1, 2, 2, 2, 2};
       alarm.set_action(static_cast<etcdserverpb::AlarmRequest::AlarmAction>(kActions[Below(6)]));
       alarm.set_alarm(static_cast<etcdserverpb::AlarmType>(Below(3)));
-      alarm.set_memberid(1);
+      alarm.set_memberid(Below(2));
     }
     return command;
   }

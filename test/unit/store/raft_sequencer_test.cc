@@ -75,18 +75,25 @@ struct Group {
       options.replication.emplace();
       options.replication->founders = ids;
       options.replication->transport = &port;
-      options.replication->ask = [](uint64_t, const peer::Call&, int64_t,
-                                    LeaderDesk::AnswerDone done) {
+      options.replication->ask = [this](uint64_t member, const peer::Call& call, int64_t,
+                                        LeaderDesk::AnswerDone done) {
+        for (size_t j = 0; whole && j < stores.size(); ++j) {
+          if (ids[j] == member) return stores[j]->desk()->DoHere(call, std::move(done));
+        }
         std::move(done)(base::Status(base::Code::kCancelled, "nobody to ask"));
       };
+      engines.push_back(engine.get());
       auto store = ReplicaStore::Open(std::move(engine), std::move(options));
       REQUIRE(store.ok());
       stores.push_back(std::move(store).value());
       network.Connect(id, &stores.back()->group()->node());
     }
+    whole = true;
   }
   ~Group() {
+    whole = false;
     for (const uint64_t id : ids) network.Disconnect(id);
+    for (const auto& store : stores) store->Stop();
   }
 
   size_t Leader() const {
@@ -103,6 +110,8 @@ struct Group {
   Network network;
   Network::Port port{network};
   std::vector<uint64_t> ids;
+  std::vector<storage::Engine*> engines;
+  std::atomic<bool> whole{false};
   std::vector<std::unique_ptr<ReplicaStore>> stores;
 };
 
@@ -128,6 +137,63 @@ TEST_CASE("raft sequencer: a leader that is cut off answers nothing that counts"
   CHECK(Get(*group.stores[other], "key") == "new");
   group.network.Connect(group.ids[leader], &group.stores[leader]->group()->node());
   CHECK(Get(*group.stores[other], "key") == "new");
+}
+
+template <class Condition>
+void WaitUntil(Condition condition) {
+  for (int tries = 0; tries < 3'000 && !condition(); ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  REQUIRE(condition());
+}
+
+bool IsRefusedAsCorrupt(ReplicaStore& store) {
+  return Get(store, "other") == "error: etcdserver: corrupt cluster" &&
+         Get(store, "other", true) == "error: etcdserver: corrupt cluster" &&
+         Put(store, "other", "x").status().code() == base::Code::kDataLoss;
+}
+
+void Alter(storage::Engine& engine, const std::string& key) {
+  kv::Version version{.mod = {2, 0}, .create = 2, .version = 1, .value = "altered"};
+  std::string row;
+  kv::AppendVersion(row, version);
+  const auto batch = engine.NewBatch();
+  batch->Put(kv::KeyRow(key), row);
+  REQUIRE(engine.Write(*batch, storage::Durability::kSynced).ok());
+}
+
+TEST_CASE("raft sequencer: a leader whose state is not the others' stops serving, and they go on") {
+  Group group(3);
+  const size_t leader = group.Leader();
+  REQUIRE(Put(*group.stores[leader], "key", "value").ok());
+  for (const auto& store : group.stores) REQUIRE(Get(*store, "key") == "value");
+  Alter(*group.engines[leader], "key");
+  REQUIRE(Put(*group.stores[(leader + 1) % 3], "key", "new").ok());
+  WaitUntil([&] { return group.stores[leader]->IsCorrupt(); });
+  CHECK(IsRefusedAsCorrupt(*group.stores[leader]));
+  CHECK(group.stores[leader]->HashKv({}).ok());
+  WaitUntil([&] { return group.stores[leader]->leader() != group.ids[leader]; });
+  for (const size_t other : {(leader + 1) % 3, (leader + 2) % 3}) {
+    CHECK(Put(*group.stores[other], "key", "goes on").ok());
+    CHECK(Get(*group.stores[other], "key") == "goes on");
+    const auto alarms = group.stores[other]->GetNumbers().alarms;
+    REQUIRE(alarms.size() == 1);
+    CHECK(alarms[0].alarm() == etcdserverpb::CORRUPT);
+    CHECK(alarms[0].memberid() == group.ids[leader]);
+  }
+}
+
+TEST_CASE("raft sequencer: of two members that differ nobody knows who is right, and both stop") {
+  Group group(2);
+  const size_t leader = group.Leader();
+  REQUIRE(Put(*group.stores[leader], "key", "value").ok());
+  for (const auto& store : group.stores) REQUIRE(Get(*store, "key") == "value");
+  Alter(*group.engines[1], "key");
+  REQUIRE(Put(*group.stores[leader], "key", "new").ok());
+  for (const auto& store : group.stores) {
+    WaitUntil([&] { return store->IsCorrupt(); });
+    CHECK(IsRefusedAsCorrupt(*store));
+  }
 }
 
 TEST_CASE("raft sequencer: data from before there was a log is taken up, and knows its log then") {
