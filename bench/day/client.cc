@@ -98,6 +98,8 @@ class Call {
   virtual void Finish(bool given_up) = 0;
 
   int tries = 0;
+  int failures = 0;   // tries that ended in an error that was not the client's own hanging up
+  size_t server = 0;  // of stubs_: where the last try went
   int64_t started_ns = 0;
   int64_t patience_us = 0;
 
@@ -301,8 +303,17 @@ void Client::Launch(std::unique_ptr<internal::Call> call) {
   call->started_ns = clock_.MonotonicNs();
   const int64_t timeout_ns =
       call->patience_us > 0 ? call->patience_us * 1'000 : options_.call_timeout_ms * kNsPerMs;
+  call->server = next_stubs_++ % stubs_.size();
   // From here on the completion queue owns the call, as its tag.
-  call.release()->StartTry(stubs_[next_stubs_++ % stubs_.size()], timeout_ns);
+  internal::Call* tag = call.release();
+  tag->StartTry(stubs_[tag->server], timeout_ns);
+}
+
+// Of a try that has ended in an error: whether there shall be no other one.
+bool Client::InVain(const internal::Call& call, int64_t now_ns) const {
+  const bool last = options_.most_tries > 0 && call.failures >= options_.most_tries;
+  return last || now_ns >= call.started_ns + options_.give_up_after_ms * kNsPerMs || Deaf() ||
+         Hopeless(call.status().error_code());
 }
 
 void Client::HandleEvent(internal::Call* call, bool ok) {
@@ -311,9 +322,10 @@ void Client::HandleEvent(internal::Call* call, bool ok) {
   ++tries_by_code_[std::clamp(code, 0, kGrpcCodes - 1)];
   const int64_t now_ns = clock_.MonotonicNs();
   if (call->status().ok()) heard_ns_ = now_ns;
-  const int64_t give_up_ns = call->started_ns + options_.give_up_after_ms * kNsPerMs;
-  const bool in_vain = !call->status().ok() &&
-                       (now_ns >= give_up_ns || Deaf() || Hopeless(call->status().error_code()));
+  const bool hung_up = call->tries == 1 && call->patience_us > 0 &&
+                       call->status().error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (!call->status().ok() && !hung_up) ++call->failures;
+  const bool in_vain = !call->status().ok() && InVain(*call, now_ns);
   if (call->status().ok() || in_vain) {
     const std::unique_ptr<internal::Call> over(call);
     calls_.erase(call);
@@ -334,7 +346,8 @@ void Client::StartPaused() {
     paused_.pop();
     const int64_t left_ns =
         call->started_ns + options_.give_up_after_ms * kNsPerMs - clock_.MonotonicNs();
-    call->StartTry(stubs_[next_stubs_++ % stubs_.size()],
+    call->server = (call->server + 1) % stubs_.size();
+    call->StartTry(stubs_[call->server],
                    std::clamp(left_ns, kShortestTryNs, options_.call_timeout_ms * kNsPerMs));
   }
 }

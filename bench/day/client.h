@@ -26,6 +26,7 @@ struct ClientOptions {
   int channels_per_server = 2;
   int64_t call_timeout_ms = 5'000;    // one try
   int64_t give_up_after_ms = 60'000;  // all tries of one request
+  int most_tries = 0;  // those that the client hung up itself not counted; 0: any number
 };
 
 // How a write ended, as its sender knows it.
@@ -77,8 +78,8 @@ class Call;
 // Both portals' asynchronous client, on the thread that calls Poll: nothing here blocks but Poll,
 // and answers are given from within it. A try that ends in a gRPC error or runs out of time is
 // repeated, with the same x-request-id, on the next server, after a pause that doubles from
-// kFirstPauseMs to kLongestPauseMs, until the request has had give_up_after_ms. An error that
-// says that the request itself is wrong (such as Unimplemented) is given up at once.
+// kFirstPauseMs to kLongestPauseMs, until the request has had give_up_after_ms or most_tries. An
+// error that says that the request itself is wrong (such as Unimplemented) is given up at once.
 class Client {
  public:
   static constexpr int64_t kFirstPauseMs = 10;
@@ -126,6 +127,7 @@ class Client {
   };
 
   void Launch(std::unique_ptr<internal::Call> call);
+  bool InVain(const internal::Call& call, int64_t now_ns) const;
   void HandleEvent(internal::Call* call, bool ok);
   void StartPaused();
 

@@ -67,6 +67,10 @@ void AddRunFlags(CLI::App& app, Flags& flags) {
   app.add_option("--call-timeout-ms", flags.run.client.call_timeout_ms, "deadline of one try")
       ->check(CLI::Range(1, 600'000))
       ->capture_default_str();
+  app.add_option("--tries", flags.run.client.most_tries,
+                 "most tries of one request; 0: as many as --give-up-s has room for")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
   app.add_option("--report-share", flags.run.play.report_share,
                  "share of the answers after which the class's report is read and checked")
       ->check(CLI::Range(0.0, 1.0))

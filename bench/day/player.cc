@@ -171,6 +171,7 @@ void Player::LookAtReport(uint32_t turma) {
       journal_.campus().turmas[turma].sigla,
       [this, turma, asked = journal_.moment()](base::Result<project::RelatorioDisciplina> report) {
         // A report that could not be had says nothing; the audit will insist.
+        if (!report.ok()) ++tally_.reports_lost;
         if (report.ok()) journal_.CheckReport(turma, asked, *report);
       });
 }

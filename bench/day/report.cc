@@ -166,6 +166,7 @@ std::string ReportJson(const DayReport& report) {
         {"classes", report.audit.classes},
         {"students", report.audit.students},
         {"reports_in_between", tally.reports},
+        {"reports_lost", tally.reports_lost},
         {"confirmed", report.totals.in},
         {"possible_taken", report.audit.possible_taken},
         {"possible_absent", report.audit.possible_absent},

@@ -25,7 +25,8 @@ class Latencies {
 struct Tally {
   int64_t enrolls = 0;  // requests, duplicates and repeats included
   int64_t drops = 0;
-  int64_t reports = 0;     // read in between
+  int64_t reports = 0;  // read in between
+  int64_t reports_lost = 0;
   int64_t duplicates = 0;  // submitted twice at once
   int64_t repeats = 0;     // sent again with the same id because the client had hung up
   int64_t retried = 0;     // requests that needed more than one try for another reason

@@ -68,6 +68,18 @@ TEST_CASE("errors and lost answers are the world's fault and no lie") {
   }
 }
 
+TEST_CASE("who tries once gives up after the first error, which is no lie either") {
+  FakePortal portal(Fault::kErrorBefore, 5);
+  RunOptions options = SmallDay(portal, 5);
+  options.client.most_tries = 1;
+  const auto result = Run(options);
+  REQUIRE(result.ok());
+  CAPTURE(ReportText(*result));
+  CHECK(result->passed());
+  CHECK(result->tally.unknown > 50);
+  CHECK(result->tally.retried == 0);
+}
+
 TEST_CASE("every lie is found out") {
   for (int fault = static_cast<int>(Fault::kFirstLie); fault < static_cast<int>(Fault::kEnd);
        ++fault) {
