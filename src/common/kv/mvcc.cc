@@ -88,7 +88,7 @@ Result<std::vector<Outcome>> Mvcc::Apply(std::span<const LogCommand> commands,
   outcomes.reserve(commands.size());
   for (const LogCommand& entry : commands) {
     if (entry.index <= pending.state().applied_index) {
-      outcomes.emplace_back();
+      outcomes.push_back({Status(Code::kOutcomeUnknown, "it had been carried out before"), {}});
       continue;
     }
     outcomes.push_back(executor.Execute(*entry.command));

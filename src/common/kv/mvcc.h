@@ -63,8 +63,8 @@ class Mvcc {
   // ---- changing ----
 
   // Carries out the commands in order, writes them with their last index as one batch, and then
-  // lets readers see them. Entries at or below applied_index() are passed over, with an outcome of
-  // no response. One outcome per command; an error instead means that the engine failed: what of
+  // lets readers see them. Entries at or below applied_index() are passed over, with the outcome
+  // OutcomeUnknown. One outcome per command; an error instead means that the engine failed: what of
   // the group is durable is unknown, and the process must acknowledge nothing more.
   // A `note` that is not empty is kept in the same batch; note() returns the last one.
   base::Result<std::vector<Outcome>> Apply(std::span<const LogCommand> commands,
