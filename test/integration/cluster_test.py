@@ -173,6 +173,22 @@ class ClusterTest(cluster.Case):
         self.put(altered, "key-3", "and again")
         self.assertEqual(len(self.members_of(altered)), 3)
 
+    def test_a_member_that_is_removed_under_load_ends_soon(self):
+        members = self.start_three()
+        for removed in (self.leader_of(members), members[0]):
+            if not removed.running():
+                removed = members[1]
+            others = [m for m in members if m is not removed and m.running()]
+            member_id = removed.status()["id"]
+            load = Load([m.kv_listen for m in [removed, *others]], 100)
+            harness.wait_until(lambda: load.done > 100, what="load")
+            run = etcdctl(others[0].kv_listen, "member", "remove", "%x" % member_id)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            began = time.monotonic()
+            self.assertEqual(removed.wait(10), 0)
+            self.assertLess(time.monotonic() - began, 1.5)
+            load.stop()
+
     def test_one_that_was_down_catches_up_by_a_snapshot_while_load_goes_on(self):
         members = self.start_three(flags=["--raft-log-entries", "100"])
         leader = self.leader_of(members)

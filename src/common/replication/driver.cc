@@ -123,7 +123,7 @@ void Driver::Fail(Status status) {
   in_hand_.reset();
   const Status stopped(Code::kUnavailable, "this replica has stopped");
   for (Proposal& proposal : std::exchange(proposals_, {})) std::move(proposal.done)(stopped);
-  waiters_.AbandonAll();
+  waiters_.AbandonAll("this replica stopped before the outcome");
   auto asked = std::exchange(asked_reads_, {});
   auto confirmed = std::exchange(confirmed_reads_, {});
   for (ReadDone& done : std::exchange(reads_, {})) std::move(done)(stopped);

@@ -80,11 +80,16 @@ Status Driver::ApplyCommitted() {
   } else {
     RETURN_IF_ERROR(state_machine_.Apply(batch.commands, now));
   }
+  const bool was_member = applied_.conf.IsMember(options_.raft.id);
   applied_ = now;
   core_->Applied(now.index);
   for (size_t i = 0; i < entries.size(); ++i) {
     waiters_.OnCommittedTerm(entries[i].term);
     if (batch.numbers[i] != 0) waiters_.Complete(batch.numbers[i], std::move(batch.answers[i]));
+  }
+  // From now on nobody tells it what became of anything.
+  if (was_member && !applied_.conf.IsMember(options_.raft.id)) {
+    waiters_.AbandonAll("this replica was removed before the outcome");
   }
   AnswerAppliedReads();
   return {};

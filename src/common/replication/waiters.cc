@@ -87,11 +87,10 @@ void Waiters::OnTick(int64_t now_tick) {
   }
 }
 
-void Waiters::AbandonAll() {
+void Waiters::AbandonAll(const char* why) {
   forwarded_.clear();
   while (!waiting_.empty()) {
-    Answer(waiting_.begin(),
-           base::Status(base::Code::kOutcomeUnknown, "this replica stopped before the outcome"));
+    Answer(waiting_.begin(), base::Status(base::Code::kOutcomeUnknown, why));
   }
 }
 

@@ -35,7 +35,7 @@ class Waiters {
   void OnSnapshot(raft::Term term);
   void OnTick(int64_t now_tick);
   // The end: nobody will learn more here.
-  void AbandonAll();
+  void AbandonAll(const char* why);
 
  private:
   struct Waiter {

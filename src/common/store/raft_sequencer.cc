@@ -129,6 +129,11 @@ void RaftSequencer::Stop() {
   awaiting_clean_up_.clear();
 }
 
+void RaftSequencer::Retire() {
+  retired_ = true;
+  patience_.Close();
+}
+
 // ---- changes ----
 
 SequencerStats RaftSequencer::stats() const {
@@ -194,7 +199,7 @@ void RaftSequencer::OnClean() {
 }
 
 Status RaftSequencer::LostStatus() const {
-  return stopped_ ? errors::Stopped() : errors::NoLeader();
+  return stopped_ || retired_ ? errors::Stopped() : errors::NoLeader();
 }
 
 // ---- reads ----

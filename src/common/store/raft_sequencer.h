@@ -60,6 +60,8 @@ class RaftSequencer final : public Sequencer {
   SequencerStats stats() const override;
   // Hands leadership over first, if there is anybody to take it.
   void Stop() override;
+  // This member was removed: nobody waits for a leader any more, now and from now on.
+  void Retire();
 
   // Done when this member has applied whatever was acknowledged anywhere before the call. On the
   // node's thread, which it must not hold up.
@@ -123,6 +125,7 @@ class RaftSequencer final : public Sequencer {
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool poked_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> retired_{false};
   std::unique_ptr<replication::Node> node_;
   std::thread thread_;
 };

@@ -40,6 +40,15 @@ bool AllSerializable(const etcdserverpb::TxnRequest& request) {
   return all(request.success()) && all(request.failure());
 }
 
+// A disk that forgets what it had synced may take a member back to where it numbers its proposals
+// as it had done before; then it hears what became of an earlier one.
+Status OfAnotherCommand() {
+  base::log::Error("store.outcome_mixed_up",
+                   {{"reason", "a command was told the outcome of another one"},
+                    {"consequence", "its own outcome is unknown; the disk may have lost writes"}});
+  return {Code::kOutcomeUnknown, "the outcome was another command's"};
+}
+
 ReplicaStore::Options WithDefaults(ReplicaStore::Options options) {
   if (!options.on_fatal) options.on_fatal = ExitOnFatal;
   return options;
@@ -127,6 +136,10 @@ Status ReplicaStore::StartSequencer() {
   const Replication& replication = *options_.replication;
   Membership::Options membership = replication.membership;
   membership.self = identity_;
+  membership.on_removed = [this, tell = std::move(membership.on_removed)] {
+    group_->Retire();
+    if (tell) tell();
+  };
   membership_ = std::make_unique<Membership>(*mvcc_, std::move(membership));
   RaftSequencer::Options options;
   options.member_id = identity_.member_id;
@@ -191,9 +204,10 @@ void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
                         NoteRequest(kind, start_ns);
                         const auto answer = [&]() -> Result<Response> {
                           if (!outcome.status.ok()) return std::move(outcome.status);
-                          auto& response = std::get<Response>(outcome.response);
-                          FillHeader(*response.mutable_header());
-                          return std::move(response);
+                          auto* response = std::get_if<Response>(&outcome.response);
+                          if (response == nullptr) return OfAnotherCommand();
+                          FillHeader(*response->mutable_header());
+                          return std::move(*response);
                         };
                         Tell([done = std::move(done), result = answer()]() mutable {
                           std::move(done)(std::move(result));

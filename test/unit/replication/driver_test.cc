@@ -260,6 +260,25 @@ TEST_CASE("driver: a confirmed read whose entries never come is given up with th
   CHECK(read->code() == Code::kUnavailable);
 }
 
+// Found by removing members under load: one that was told of its removal took five seconds to stop,
+// as proposals waited for outcomes that nobody would ever tell it.
+TEST_CASE("driver: a removed member gives up its proposals at once") {
+  SmallGroup group(3);
+  const int leader = group.ElectLeader();
+  const int follower = leader % 3 + 1;
+  group.tamper = [&](raft::Message& message) {
+    if (std::holds_alternative<raft::ProposeRequest>(message.body)) message.term = raft::Term(0);
+  };
+  const auto fate = group.Propose(follower, "a=1");
+  group.Run();
+  REQUIRE_FALSE(fate->known());
+  const auto removed = group.Change(leader, raft::ConfStep::Op::kRemove, follower);
+  group.Tick(2);
+  REQUIRE(removed->ok());
+  REQUIRE_FALSE(group[follower].applied().conf.IsMember(NodeId(follower)));
+  CHECK(fate->code() == Code::kOutcomeUnknown);
+}
+
 TEST_CASE("driver: reads of a leader without a quorum are given up") {
   SmallGroup group(3);
   const int leader = group.ElectLeader();
