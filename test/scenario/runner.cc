@@ -75,6 +75,7 @@ const std::map<std::string, Story::Handler>& Story::Handlers() {
       {"flush", &Story::Flush},
       {"compact", &Story::Compact},
       {"unreachable", &Story::Unreachable},
+      {"gone", &Story::Gone},
       {"hold-snapshots", &Story::HoldSnapshots},
       {"make-snapshots", &Story::MakeSnapshots},
       {"spoil-snapshots", &Story::SpoilSnapshots},
@@ -332,6 +333,14 @@ void Story::Unreachable(Arguments& in) {
   uint64_t peer = 0;
   in >> peer;
   node.core().PeerUnreachable(NodeId(peer));
+  Collect();
+}
+
+void Story::Gone(Arguments& in) {
+  TestNode& node = Node(in);
+  uint64_t peer = 0;
+  in >> peer;
+  node.core().PeerGone(NodeId(peer));
   Collect();
 }
 

@@ -27,10 +27,11 @@ namespace matricula::raft::testing {
 //   drop [A>B]                it is lost;  copy [A>B]: it will arrive twice
 //   settle                    carry out and deliver until nothing moves
 //   cut A B | cut-one-way A B | isolate A | heal
-//   hold-disk ID | release-disk ID     writes wait;  crash ID [KEPT]  loses those that wait but
-//   KEPT restart ID | flush ID | compact ID | unreachable ID PEER hold-snapshots ID |
-//   make-snapshots ID | spoil-snapshots ID | good-snapshots ID status [ID …] | log ID | state ID |
-//   wire
+//   hold-disk ID | release-disk ID     writes wait;
+//   crash ID [KEPT]           loses those that wait but KEPT;  restart ID | flush ID | compact ID
+//   unreachable ID PEER | gone ID PEER
+//   hold-snapshots ID | make-snapshots ID | spoil-snapshots ID | good-snapshots ID
+//   status [ID …] | log ID | state ID | wire
 //
 // A command with a leading `-` is carried out without printing.
 class Story {
@@ -70,6 +71,7 @@ class Story {
   void Flush(Arguments& in);
   void Compact(Arguments& in);
   void Unreachable(Arguments& in);
+  void Gone(Arguments& in);
   void HoldSnapshots(Arguments& in);
   void MakeSnapshots(Arguments& in);
   void SpoilSnapshots(Arguments& in);

@@ -14,6 +14,8 @@ using raft::NodeId;
 constexpr int64_t kOperateEveryNs = 250 * kMs;
 // How long somebody who has left goes on running, and disturbing if he can.
 constexpr int kRoundsBeforeSwitchingOff = 20;
+// How often somebody who is there is said to be gone.
+constexpr uint64_t kMessagesPerLie = 200;
 
 }  // namespace
 
@@ -93,7 +95,13 @@ Replica* Cluster::Leader() {
 
 void Cluster::Deliver(raft::Message message) {
   Replica* to = Find(message.to);
-  if (to != nullptr && to->up()) to->Receive(std::move(message));
+  Replica* from = Find(message.from);
+  const bool gone = to == nullptr || !to->up();
+  // The truth about who is gone, and now and then a lie.
+  if (from != nullptr && from->up() && (gone || network_.sent() % kMessagesPerLie == 0)) {
+    from->MissPeer(message.to);
+  }
+  if (!gone) to->Receive(std::move(message));
 }
 
 // ---- the operator ----

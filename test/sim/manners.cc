@@ -19,7 +19,12 @@ void Manners::BeforeReceive(const raft::Message& message, const raft::Core& core
                             std::optional<raft::Term> last_term) {
   heard_tick_[message.from] = now_tick_;
   const raft::Standing standing = core.standing();
-  if (IsFromLeader(message.body) && message.term >= standing.term) leader_heard_tick_ = now_tick_;
+  if (IsFromLeader(message.body) && message.term >= standing.term) {
+    leader_heard_tick_ = now_tick_;
+    leader_gone_ = false;
+  }
+  const int64_t loyal_ticks =
+      leader_gone_ ? 2 * core.config().heartbeat_ticks : core.config().election_ticks;
   const auto judge = [&](const auto& request, bool vote, raft::Term term, bool transfer) {
     const bool complete = !last_term || std::tie(request.last_term, request.last_index) >=
                                             std::make_tuple(*last_term, core.last_index());
@@ -27,7 +32,7 @@ void Manners::BeforeReceive(const raft::Message& message, const raft::Core& core
     // since and knows of his vote from the disk alone.
     const bool has_leader = standing.leader != raft::kNobody && standing.leader != self_ &&
                             standing.leader != message.from &&
-                            now_tick_ - leader_heard_tick_ < election_ticks_;
+                            now_tick_ - leader_heard_tick_ < loyal_ticks;
     bool& may_grant = may_grant_[{message.from, vote, term}];
     may_grant = may_grant || (complete && (!has_leader || transfer));
   };
@@ -36,6 +41,10 @@ void Manners::BeforeReceive(const raft::Message& message, const raft::Core& core
   } else if (const auto* vote = std::get_if<raft::VoteRequest>(&message.body)) {
     judge(*vote, true, message.term, vote->transfer);
   }
+}
+
+void Manners::BeforeGone(raft::NodeId peer, const raft::Core& core) {
+  if (core.standing().leader == peer) leader_gone_ = true;
 }
 
 void Manners::OnSend(const raft::Message& message) {

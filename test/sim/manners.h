@@ -11,7 +11,8 @@ namespace matricula::sim {
 
 // Listens to one replica's messages, and holds it to what safety does not need but peace does:
 //   it votes, and says it would vote, only for a log at least as complete as its own,
-//   and not while it has heard from a leader within the election time-out (but for a transfer);
+//   and not while it has heard from a leader within the election time-out, or within two heartbeats
+//   if that is said to be gone since (but for a transfer);
 //   it stops leading when it has not heard from a quorum for twice that time.
 // Forgets everything when the replica's process ends, as that does.
 class Manners {
@@ -22,6 +23,8 @@ class Manners {
   // `last_term`: of the core's last entry, if that is on disk.
   void BeforeReceive(const raft::Message& message, const raft::Core& core,
                      std::optional<raft::Term> last_term);
+  // The replica is told that nobody is at the address of `peer`.
+  void BeforeGone(raft::NodeId peer, const raft::Core& core);
   void OnSend(const raft::Message& message);
   void AfterTick(const raft::Core& core);
 
@@ -36,6 +39,7 @@ class Manners {
   const int election_ticks_;
   int64_t now_tick_ = 0;
   int64_t leader_heard_tick_ = -1'000'000;
+  bool leader_gone_ = false;  // since then
   int64_t leading_since_tick_ = 0;
   std::map<raft::NodeId, int64_t> heard_tick_;
   std::map<Request, bool> may_grant_;

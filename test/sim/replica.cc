@@ -316,6 +316,13 @@ void Replica::Receive(raft::Message message) {
   });
 }
 
+void Replica::MissPeer(raft::NodeId peer) {
+  Input([this, peer] {
+    process_->manners->BeforeGone(peer, process_->driver->core());
+    process_->driver->PeerGone(peer);
+  });
+}
+
 // ---- faults ----
 
 void Replica::Pause(int64_t time_ns) {

@@ -85,6 +85,8 @@ class Replica final : public replication::Transport {
 
   void Send(raft::Message message) override;
   void Receive(raft::Message message);
+  // A connection to `peer` could not be made.
+  void MissPeer(raft::NodeId peer);
 
   // ---- clients (replica_calls.cc); Unavailable if the process is down or dies ----
 

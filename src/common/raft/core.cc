@@ -41,6 +41,7 @@ void Core::Persisted(uint64_t sequence) { machine_->Persisted(sequence); }
 void Core::Applied(Index index) { machine_->Applied(index); }
 void Core::Compacted(Index first) { machine_->Compacted(first); }
 void Core::PeerUnreachable(NodeId peer) { machine_->PeerUnreachable(peer); }
+void Core::PeerGone(NodeId peer) { machine_->PeerGone(peer); }
 void Core::SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta, uint64_t total_bytes) {
   machine_->SnapshotReady(transfer, meta, total_bytes);
 }

@@ -143,6 +143,11 @@ class Core {
   void Compacted(Index first);
   // Messages to `peer` were lost, or may have been.
   void PeerUnreachable(NodeId peer);
+  // Nobody is there any more, it seems: its address takes no connection. If it led, its followers
+  // stand for election as soon as two heartbeats in a row are missing instead of after a whole
+  // time-out. If it is not true, whoever still hears of it refuses them, and the term stays (§9.6);
+  // so nothing comes of it without pre_vote.
+  void PeerGone(NodeId peer);
   // The snapshot of this transfer, of `total_bytes` (> 0), is ready to be read. Nothing happens if
   // the transfer has been released.
   void SnapshotReady(const Ticket& transfer, const SnapshotMeta& meta, uint64_t total_bytes);

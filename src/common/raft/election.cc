@@ -12,6 +12,13 @@ namespace matricula::raft {
 using base::OkStatus;
 using base::Status;
 
+namespace {
+
+// In a row, of a leader that is said to be gone.
+constexpr int kMissedHeartbeats = 2;
+
+}  // namespace
+
 void Machine::TickElection() {
   ++elapsed_ticks_;
   if (auto* follower = std::get_if<Follower>(&role_)) {
@@ -22,7 +29,7 @@ void Machine::TickElection() {
   const ConfState& conf = confs_.Latest().conf;
   const bool alone = std::holds_alternative<Follower>(role_) && !conf.IsJoint() &&
                      conf.voters == std::vector<NodeId>{config_.id};
-  if (elapsed_ticks_ < timeout_ticks_ && !alone) return;
+  if (elapsed_ticks_ < PatientTicks() && !alone) return;
   if (MayCampaign()) {
     Campaign();
   } else {
@@ -111,7 +118,24 @@ void Machine::BecomeLeader() {
 
 bool Machine::InLease() const {
   if (std::holds_alternative<Leader>(role_)) return true;
-  return leader() != kNobody && elapsed_ticks_ < config_.election_ticks;
+  return leader() != kNobody && elapsed_ticks_ < LoyalTicks();
+}
+
+void Machine::PeerGone(NodeId peer) {
+  const auto* follower = std::get_if<Follower>(&role_);
+  if (follower != nullptr && follower->leader == peer && config_.pre_vote) leader_gone_ = true;
+}
+
+// How long a follower holds to a leader that is silent.
+int Machine::LoyalTicks() const {
+  return leader_gone_ ? kMissedHeartbeats * config_.heartbeat_ticks : config_.election_ticks;
+}
+
+// How long it waits before it stands for election itself. The draw keeps candidates apart, and
+// half of it does as well.
+int Machine::PatientTicks() const {
+  if (!leader_gone_) return timeout_ticks_;
+  return std::min(timeout_ticks_, LoyalTicks() + 1 + (timeout_ticks_ - config_.election_ticks) / 2);
 }
 
 Status Machine::On(const Message& message, const PreVoteRequest& request) {
@@ -141,6 +165,7 @@ Status Machine::On(const Message& message, const VoteRequest& request) {
   if (granted) {
     SetTerm(term_, message.from);
     elapsed_ticks_ = 0;
+    leader_gone_ = false;
   }
   // Late: a vote is a promise.
   Send(message.from, VoteReply{granted}, When::kLate);

@@ -116,6 +116,7 @@ void Machine::FollowLeader(NodeId leader) {
   ENSURE(follower->leader == kNobody || follower->leader == leader, "two leaders in one term");
   follower->leader = leader;
   elapsed_ticks_ = 0;
+  leader_gone_ = false;
 }
 
 void Machine::BecomeFollower(Term term, NodeId leader) {
@@ -145,6 +146,7 @@ void Machine::SetTerm(Term term, NodeId vote) {
 
 void Machine::ResetElectionTimer() {
   elapsed_ticks_ = 0;
+  leader_gone_ = false;
   const auto base = static_cast<uint64_t>(config_.election_ticks);
   timeout_ticks_ = config_.election_ticks + static_cast<int>(random_.Below(base));
 }

@@ -37,6 +37,7 @@ class Machine {
 
   // election.cc
   void Campaign();
+  void PeerGone(NodeId peer);
 
   // proposal.cc
   Proposed Propose(std::vector<Payload> payloads);
@@ -88,6 +89,8 @@ class Machine {
   void TickElection();
   bool MayCampaign() const;
   bool InLease() const;
+  int LoyalTicks() const;
+  int PatientTicks() const;
   void BecomePreCandidate();
   void BecomeCandidate(bool transfer);
   void BecomeLeader();
@@ -157,8 +160,9 @@ class Machine {
   Term term_;
   NodeId vote_;
   RoleState role_;
-  int elapsed_ticks_ = 0;  // since a leader was heard of, a vote given, or an election begun
-  int timeout_ticks_ = 0;  // drawn anew for each election
+  int elapsed_ticks_ = 0;     // since a leader was heard of, a vote given, or an election begun
+  int timeout_ticks_ = 0;     // drawn anew for each election
+  bool leader_gone_ = false;  // it is said to be, and has not been heard of since
   uint64_t tickets_ = 0;
 
   Output out_;  // what has come together since the last TakeOutput

@@ -157,6 +157,10 @@ void Driver::PeerUnreachable(raft::NodeId peer) {
   if (failure_.ok()) core_->PeerUnreachable(peer);
 }
 
+void Driver::PeerGone(raft::NodeId peer) {
+  if (failure_.ok()) core_->PeerGone(peer);
+}
+
 void Driver::Propose(std::string command, ProposalDone done) {
   if (!failure_.ok()) {
     std::move(done)(Status(Code::kUnavailable, "this replica has stopped"));

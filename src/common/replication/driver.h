@@ -80,6 +80,7 @@ class Driver {
   void Tick();
   void Receive(const raft::Message& message);
   void PeerUnreachable(raft::NodeId peer);
+  void PeerGone(raft::NodeId peer);
   void Propose(std::string command, ProposalDone done);
   void Read(ReadDone done);
   // The change's context is handed to the state machine with the new configuration. Done when the

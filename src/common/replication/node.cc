@@ -112,6 +112,10 @@ void Node::PeerUnreachable(raft::NodeId peer) {
   (void)inbox_.AddTask([peer](Driver& driver) { driver.PeerUnreachable(peer); });
 }
 
+void Node::PeerGone(raft::NodeId peer) {
+  (void)inbox_.AddTask([peer](Driver& driver) { driver.PeerGone(peer); });
+}
+
 Node::Summary Node::summary() const {
   const MutexLock lock(mutex_);
   return summary_;

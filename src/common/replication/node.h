@@ -73,6 +73,7 @@ class Node {
   // From the network.
   void Receive(raft::Message message);
   void PeerUnreachable(raft::NodeId peer);
+  void PeerGone(raft::NodeId peer);
 
   Summary summary() const;
 

@@ -45,6 +45,7 @@ class PeerLink::Stream final {
   void* Of(rpc::Tag& tag) { return link_->options_.loop->Ticket(tag); }
 
   void OnStarted(bool ok) {
+    connected_ = ok;
     if (!ok) {
       link_->OnWritten(false);
       return Finish();
@@ -75,7 +76,7 @@ class PeerLink::Stream final {
   void Close() {
     if (!link_->StopWriting()) return;
     const std::unique_ptr<Stream> self(this);
-    link_->OnClosed(status_);
+    link_->OnClosed(status_, !connected_);
   }
 
   const std::shared_ptr<PeerLink> link_;
@@ -83,6 +84,7 @@ class PeerLink::Stream final {
   const std::unique_ptr<grpc::ClientAsyncReaderWriter<peer::Parcel, peer::Hello>> stream_;
   peer::Hello hello_;
   grpc::Status status_;
+  bool connected_ = false;
   bool finished_ = false;
   rpc::MemberTag<Stream, &Stream::OnStarted> started_{this};
   rpc::MemberTag<Stream, &Stream::OnWritten> written_{this};
@@ -206,7 +208,7 @@ void PeerLink::OnHello(const peer::Hello& hello) {
   if (!writing_) WriteNext();
 }
 
-void PeerLink::OnClosed(const grpc::Status& status) {
+void PeerLink::OnClosed(const grpc::Status& status, bool no_connection) {
   bool closed = false;
   {
     const base::MutexLock lock(mutex_);
@@ -215,6 +217,7 @@ void PeerLink::OnClosed(const grpc::Status& status) {
     queued_bytes_ = 0;
   }
   if (!closed) options_.on_unreachable(peer_);
+  if (!closed && no_connection && options_.on_gone) options_.on_gone(peer_);
   const base::MutexLock lock(mutex_);
   const bool refused = status.error_code() == grpc::StatusCode::FAILED_PRECONDITION;
   if (refused) Complain("it refuses this member: " + status.error_message());

@@ -28,6 +28,9 @@ struct PeerLinkOptions {
   std::shared_ptr<rpc::Loop> loop;
   // Messages to this peer were lost, or may have been.
   std::function<void(raft::NodeId)> on_unreachable;
+  // There is nobody at its address (Core::PeerGone). Said again after every attempt to connect. May
+  // be empty.
+  std::function<void(raft::NodeId)> on_gone;
   // The disk that a member is known to have; 0: unknown.
   std::function<uint64_t(uint64_t member_id)> disk_of;
 };
@@ -68,7 +71,7 @@ class PeerLink : public std::enable_shared_from_this<PeerLink> {
   void OnHello(const peer::Hello& hello) EXCLUDES(mutex_);
   // Nothing more is written on the stream. False: a write is still under way.
   bool StopWriting() EXCLUDES(mutex_);
-  void OnClosed(const grpc::Status& status) EXCLUDES(mutex_);
+  void OnClosed(const grpc::Status& status, bool no_connection) EXCLUDES(mutex_);
   std::string Objection(const peer::Hello& hello) const;
   void Complain(const std::string& reason) REQUIRES(mutex_);
 

@@ -227,6 +227,7 @@ store::ReplicaStore::Replication ReplicaGroup::ForStore(std::function<void(bool)
   links.on_unreachable = [this](raft::NodeId peer) {
     store_.load()->group()->node().PeerUnreachable(peer);
   };
+  links.on_gone = [this](raft::NodeId peer) { store_.load()->group()->node().PeerGone(peer); };
   links.disk_of = [this](uint64_t member) { return DiskOf(member); };
   transport_ = std::make_unique<replication::PeerTransport>(std::move(links));
   store::ReplicaStore::Replication replication;

@@ -138,7 +138,8 @@ class Fuzz {
       case kSnapshots:
         return Snapshots(node);
       case kUnreachable:
-        return node.core().PeerUnreachable(Any().id());
+        return Chance(0.5) ? node.core().PeerUnreachable(Any().id())
+                           : node.core().PeerGone(Any().id());
       default:
         return;
     }
