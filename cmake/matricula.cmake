@@ -64,6 +64,7 @@ if(MATRICULA_SANITIZE)
     "TSAN_OPTIONS=suppressions=${suppressions}/tsan.supp ignore_noninstrumented_modules=1"
     "LSAN_OPTIONS=suppressions=${suppressions}/asan.supp print_suppressions=0"
     "ASAN_OPTIONS=detect_stack_use_after_return=1"
+    "MATRICULA_SANITIZED=1"
     "UBSAN_OPTIONS=suppressions=${suppressions}/ubsan.supp print_stacktrace=1")
 endif()
 

@@ -14,9 +14,9 @@ class FailoverTest(cluster_failover.Failover):
     def test_kill_and_clean_stop(self):
         members = self.start_three()
         kills = self.rounds(members, 3, cluster_failover.kill)
-        self.assertLess(max(silence for silence, _ in kills), 4, kills)
+        self.assertLess(max(silence for silence, _ in kills), 4 * harness.ROOM, kills)
         stops = self.rounds(members, 3, cluster_failover.stop)
-        self.assertLess(max(silence for silence, _ in stops), 0.6, stops)
+        self.assertLess(max(silence for silence, _ in stops), 0.6 * harness.ROOM, stops)
         self.assert_equal_hashes(members)
 
 

@@ -54,7 +54,7 @@ class ClusterTest(cluster.Case):
         self.assertEqual(leader.stop(), 0)
         began = time.monotonic()
         self.put(alive[0], "key", "value")
-        self.assertLess(time.monotonic() - began, 0.5)
+        self.assertLess(time.monotonic() - began, 0.5 * harness.ROOM)
         self.assertEqual(self.leader_of(alive).status()["term"], term + 1)
 
     def test_move_leader_and_leases_anywhere(self):
@@ -64,7 +64,8 @@ class ClusterTest(cluster.Case):
         target = "%x" % follower.status()["id"]
         run = etcdctl(leader.kv_listen, "move-leader", target)
         self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertTrue(follower.leads())
+        # The old leader knows before the new one's status says so.
+        harness.wait_until(follower.leads, what="the new leader to say that it leads")
         run = etcdctl(leader.kv_listen, "lease", "grant", "2")
         lease = run.stdout.split()[1]
         run = etcdctl(leader.kv_listen, "put", "--lease=" + lease, "leased", "value")
@@ -186,7 +187,7 @@ class ClusterTest(cluster.Case):
             self.assertEqual(run.returncode, 0, run.stderr)
             began = time.monotonic()
             self.assertEqual(removed.wait(10), 0)
-            self.assertLess(time.monotonic() - began, 1.5)
+            self.assertLess(time.monotonic() - began, 1.5 * harness.ROOM)
             load.stop()
 
     def test_one_that_was_down_catches_up_by_a_snapshot_while_load_goes_on(self):

@@ -16,7 +16,7 @@ WATCHERS = os.environ.get("MATRICULA_WATCHERS", "")
 
 EXIT_IO_ERROR = 74
 # A stream's queue, what is under way in its connection, and the store's own caches.
-MOST_GROWTH_MIB = 100
+MOST_GROWTH_MIB = 100 * harness.ROOM
 PUTS = int(os.environ.get("MATRICULA_WATCH_PUTS", "100"))
 
 

@@ -12,6 +12,7 @@ import sys
 import unittest
 
 import racing
+from racing import harness
 
 options = argparse.Namespace()
 
@@ -41,8 +42,8 @@ class RaceTest(racing.TestCase):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--races", type=int, default=200)
-    parser.add_argument("--fifty", type=int, default=12)
+    parser.add_argument("--races", type=int, default=200 // harness.ROOM)
+    parser.add_argument("--fifty", type=int, default=12 // harness.ROOM)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options, rest = parser.parse_known_args()
     unittest.main(argv=sys.argv[:1] + rest)

@@ -106,10 +106,14 @@ struct Here {
     options.clock = &clock;
     options.loop = std::move(loop);
     options.on_unreachable = [](raft::NodeId) {};
+    options.on_gone = [this](raft::NodeId peer) {
+      if (peer == raft::NodeId(kThere)) ++gone;
+    };
     options.disk_of = [](uint64_t) { return uint64_t{0}; };
     return options;
   }
 
+  std::atomic<int> gone{0};
   base::ManualClock clock;
   PeerTransport transport;
 };
@@ -170,6 +174,22 @@ TEST_CASE("peer transport: who has said where it is stays known until somebody k
   here.transport.SetPeers({});
   here.Wait(PeerTransport::kFarewellMs);
   CHECK_FALSE(here.StillReaches(there));
+  here.transport.Stop();
+}
+
+// A lost connection alone says nothing: the network may be to blame.
+TEST_CASE("peer transport: who takes no connection is said to be gone") {
+  const rpc::LoopThread loop;
+  auto there = std::make_unique<There>(kThere, loop.loop());
+  Here here(loop.loop());
+  here.transport.SetPeers({{kThere, there->address()}});
+  REQUIRE(here.Reaches(*there));
+  CHECK(here.gone == 0);
+  there.reset();
+  CHECK(Soon([&] {
+    here.Tell(kThere);
+    return here.gone > 0;
+  }));
   here.transport.Stop();
 }
 
