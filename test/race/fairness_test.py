@@ -13,6 +13,7 @@ import sys
 import unittest
 
 import racing
+from racing import harness
 
 options = argparse.Namespace()
 
@@ -38,8 +39,11 @@ class FairnessTest(racing.TestCase):
         print("slower to faster: %.2f" % (min(got) / max(got)), flush=True)
         self.assertGreaterEqual(min(got), LEAST_SHARE * max(got), got)
         for who in [*result["portals"], *result["office"].values()]:
-            self.assertEqual((who["unknown"], who["repeats"]), (0, 0), result)
-            self.assertLess(who["longest_ms"], LONGEST_MS, result)
+            self.assertEqual(who["unknown"], 0, result)
+            self.assertLess(who["longest_ms"], LONGEST_MS * harness.ROOM, result)
+            # A slow program is asked again.
+            if harness.ROOM == 1:
+                self.assertEqual(who["repeats"], 0, result)
         self.assertEqual(len(result["office"]), 6, result)
 
 

@@ -1,7 +1,6 @@
 #include "common/sync/cached_store.h"
 
 #include <algorithm>
-#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,10 +11,12 @@
 #include "common/base/log.h"
 #include "common/base/mutex.h"
 #include "common/domain/keys.h"
+#include "common/sync/plain_read.h"
 #include "common/sync/read_barrier.h"
 #include "common/sync/record_cache.h"
 #include "common/sync/relay_keys.h"
 #include "common/sync/relay_message.h"
+#include "common/sync/waiting_reads.h"
 
 namespace matricula::sync {
 namespace {
@@ -30,28 +31,8 @@ using etcdserverpb::WatchCreateRequest;
 using etcdserverpb::WatchResponse;
 using mvccpb::KeyValue;
 
-// Reads that wait for the bus; more ask the store.
-constexpr size_t kMaxWaiting = 20'000;
 // After the bus was late, reads ask the store at once for so long.
 constexpr int64_t kDistrustMs = 500;
-
-bool IsRecordKey(std::string_view key) {
-  return key.starts_with(domain::kAlunoPrefix) || key.starts_with(domain::kProfessorPrefix) ||
-         key.starts_with(domain::kDisciplinaPrefix);
-}
-
-bool IsPlainRead(const RangeRequest& request) {
-  return request.range_end().empty() && request.revision() == 0 && !request.serializable() &&
-         !request.keys_only() && !request.count_only() && request.min_mod_revision() == 0 &&
-         request.max_mod_revision() == 0 && request.min_create_revision() == 0 &&
-         request.max_create_revision() == 0 && IsRecordKey(request.key());
-}
-
-// A transaction that only reads one record.
-bool IsPlainRead(const TxnRequest& request) {
-  return request.compare_size() == 0 && request.success_size() == 1 &&
-         request.success(0).has_request_range() && IsPlainRead(request.success(0).request_range());
-}
 
 }  // namespace
 
@@ -101,7 +82,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       stopping_ = true;
       connected_ = false;
       watch = std::move(watch_);
-      waiting.swap(waiting_);
+      waiting = waiting_.TakeAll();
     }
     watch.reset();
     for (PendingRead& read : waiting) AskStore(std::move(read));
@@ -155,7 +136,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
           unknown.push_back(std::move(read));
         } else if (MayWait()) {
           read.deadline_ms = clock_.MonotonicMs() + options_.max_wait_ms;
-          waiting_.push_back(std::move(read));
+          waiting_.Add(std::move(read));
           ScheduleSweep();
         } else {
           ++stats_.fallbacks;
@@ -176,7 +157,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   }
 
   bool MayWait() REQUIRES(mutex_) {
-    return connected_ && !stopping_ && waiting_.size() < kMaxWaiting &&
+    return connected_ && !stopping_ && !waiting_.full() &&
            clock_.MonotonicMs() >= distrusted_until_ms_;
   }
 
@@ -217,12 +198,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
       const base::MutexLock lock(mutex_);
       sweep_scheduled_ = false;
       const int64_t now_ms = clock_.MonotonicMs();
-      const bool stopping = stopping_;
-      const auto first_late = std::stable_partition(
-          waiting_.begin(), waiting_.end(),
-          [&](const PendingRead& read) { return read.deadline_ms > now_ms && !stopping; });
-      std::move(first_late, waiting_.end(), std::back_inserter(late));
-      waiting_.erase(first_late, waiting_.end());
+      late = stopping_ ? waiting_.TakeAll() : waiting_.TakeLate(now_ms);
       if (!waiting_.empty()) ScheduleSweep();
       stats_.fallbacks += late.size();
       for (const PendingRead& read : late) wanted = std::max(wanted, read.last_change);
@@ -237,12 +213,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     std::vector<PendingRead> reads;
     {
       const base::MutexLock lock(mutex_);
-      const int64_t reached = cache_.reached();
-      const auto first = std::stable_partition(
-          waiting_.begin(), waiting_.end(),
-          [&](const PendingRead& read) { return read.last_change > reached; });
-      std::move(first, waiting_.end(), std::back_inserter(reads));
-      waiting_.erase(first, waiting_.end());
+      reads = waiting_.TakeReached(cache_.reached());
       stats_.waits += reads.size();
     }
     if (!reads.empty()) Resolve(reads);
@@ -397,7 +368,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   uint64_t cluster_ GUARDED_BY(mutex_) = 0;
   std::string cluster_text_ GUARDED_BY(mutex_);
 
-  std::vector<PendingRead> waiting_ GUARDED_BY(mutex_);  // wait for the bus
+  WaitingReads waiting_ GUARDED_BY(mutex_);  // for the bus
   bool sweep_scheduled_ GUARDED_BY(mutex_) = false;
   int64_t distrusted_until_ms_ GUARDED_BY(mutex_) = 0;
 
