@@ -95,6 +95,15 @@ void Campus::Start(domain::Domain* domain) {
   }
 }
 
+std::function<std::string()> Campus::MissingBroker() const {
+  if (!on_) return [] { return std::string(); };
+  const bool asked_for = settings_.mqtt != Settings().mqtt;
+  return [outage = outage_, asked_for, url = mqtt::ParseBrokerUrl(settings_.mqtt)->ToString()] {
+    const mqtt::Outage::State broker = outage->state();
+    return broker.away && (asked_for || broker.seen) ? "no broker at " + url : "";
+  };
+}
+
 CampusStats Campus::Stats() const {
   CampusStats stats;
   if (cache_) stats.cache = cache_->Stats();

@@ -42,6 +42,9 @@ class Campus {
   void StopIngest() { ingest_.reset(); }
   // From any thread, between Start and StopIngest.
   CampusStats Stats() const;
+  // Says which broker is missed; "": none. One that nobody has asked for, and that was never there,
+  // is not. From any thread; may outlive this.
+  std::function<std::string()> MissingBroker() const;
 
  private:
   mqtt::ClientOptions ClientOptionsFor(const std::string& part) const;

@@ -45,7 +45,7 @@ base::Status House::Start() {
   campus_ = std::make_unique<Campus>(settings_, clock_, *store_, std::move(leads));
   FurnishPortals();
   if (portals_) RETURN_IF_ERROR(portals_->Start());
-  if (replica_) RETURN_IF_ERROR(replica_->Serve());
+  if (replica_) RETURN_IF_ERROR(replica_->Serve(campus_->MissingBroker()));
   campus_->Start(domain_.get());
   ShowParts();
   WatchLoops();
@@ -108,6 +108,7 @@ void House::ShowParts() {
   if (domain_) ops_.Measure([this](Sheet& sheet) { CollectDomain(*domain_, sheet); });
   ops_.Measure([this](Sheet& sheet) { CollectCampus(campus_->Stats(), sheet); });
   ops_.Require(replica_ ? "kv" : "store", [this] { return StoreObjection(); });
+  ops_.Mention(campus_->MissingBroker());
   if (!replica_) return;
   ops_.Measure([this](Sheet& sheet) {
     const ReplicaGroup* group = replica_->group();

@@ -25,9 +25,15 @@ void Outage::Leave() {
 
 void Outage::Connected(std::string_view broker) {
   const base::MutexLock lock(mutex_);
+  seen_ = true;
   if (away_ > 0 || told_connected_) return;
   told_connected_ = true;
   base::log::Info("mqtt.connected", {{"broker", broker}});
+}
+
+Outage::State Outage::state() const {
+  const base::MutexLock lock(mutex_);
+  return {.away = away_ > 0, .seen = seen_};
 }
 
 }  // namespace matricula::mqtt

@@ -20,9 +20,16 @@ class Outage {
   // A client's first connection without trouble before.
   void Connected(std::string_view broker);
 
+  struct State {
+    bool away = false;  // some client has no broker
+    bool seen = false;  // some client has had one
+  };
+  State state() const;
+
  private:
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   int away_ GUARDED_BY(mutex_) = 0;  // clients without a broker
+  bool seen_ GUARDED_BY(mutex_) = false;
   bool told_connected_ GUARDED_BY(mutex_) = false;
 };
 

@@ -22,8 +22,8 @@ constexpr const char* kStatusFooter =
     "Pergunta a cada membro do armazenamento (--kv) como está. ATRASO é quantos passos do "
     "registro\n"
     "comum ele ainda não aplicou, dos que o mais adiantado sabe acordados.\n"
-    "Código de saída: 0 todos respondem, há líder e nenhum alarme; 1 algo está errado;\n"
-    "69 nenhum servidor de --kv responde.\n";
+    "Código de saída: 0 todos respondem, há líder, nenhum alarme, e o broker, se foi pedido;\n"
+    "1 algo está errado; 69 nenhum servidor de --kv responde.\n";
 
 struct NoArguments {};
 

@@ -90,6 +90,7 @@ Status KvReplica::RegisterServices(const Settings& settings, const base::Clock& 
   options.scratch = settings.data + "/outgoing-backups";
   options.auto_compaction_mode = settings.auto_compaction_mode;
   options.auto_compaction_retention = settings.auto_compaction_retention;
+  options.complaint = [this] { return complaint_(); };
   auto services = KvServices::Register(*server_, *store_, std::move(options), clock);
   RETURN_IF_ERROR(services.status());
   services_ = *std::move(services);
@@ -103,7 +104,8 @@ KvReplica::~KvReplica() {
 
 store::ReplicaStore& KvReplica::store() { return *store_; }
 
-Status KvReplica::Serve() {
+Status KvReplica::Serve(std::function<std::string()> complaint) {
+  complaint_ = std::move(complaint);
   RETURN_IF_ERROR(server_->Start());
   {
     const base::MutexLock lock(health_mutex_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,8 +36,9 @@ class KvReplica {
   // nullptr: it is the only replica.
   const ReplicaGroup* group() const { return group_.get(); }
 
-  // Serves the etcd API. Unavailable: the address is taken.
-  base::Status Serve();
+  // Serves the etcd API. Its status tells of `complaint` besides the store's own troubles; "":
+  // none. Unavailable: the address is taken.
+  base::Status Serve(std::function<std::string()> complaint);
   const std::string& address() const { return address_; }
   // Stops serving within `grace`, then stops the store, which finishes what it has taken.
   void Stop(std::chrono::milliseconds grace);
@@ -53,6 +55,7 @@ class KvReplica {
   void UpdateHealth() EXCLUDES(health_mutex_);
 
   const std::string address_;
+  std::function<std::string()> complaint_;  // set before anybody is served
   base::Mutex health_mutex_;
   bool open_ GUARDED_BY(health_mutex_) = false;  // there is a store to ask
   bool draining_ GUARDED_BY(health_mutex_) = false;

@@ -27,8 +27,8 @@ base::Result<std::unique_ptr<KvServices>> KvServices::Register(rpc::Server& serv
   services->watch_ = std::make_unique<WatchService>(server, store);
   services->lease_ = std::make_unique<LeaseService>(server, store);
   services->cluster_ = std::make_unique<ClusterService>(server, store, std::move(options.profile));
-  services->maintenance_ =
-      std::make_unique<MaintenanceService>(server, store, std::move(options.scratch));
+  services->maintenance_ = std::make_unique<MaintenanceService>(
+      server, store, std::move(options.scratch), std::move(options.complaint));
   services->auth_ = std::make_unique<AuthService>(server, store);
   services->auto_compaction_ = std::make_unique<AutoCompaction>(store, retention, clock);
   return services;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,8 @@ struct KvServicesOptions {
   // As in the settings of these names; an empty retention keeps all history.
   std::string auto_compaction_mode = "periodic";
   std::string auto_compaction_retention = "1h";
+  // What Maintenance/Status shall tell of besides the store's own troubles; "": nothing.
+  std::function<std::string()> complaint;
 };
 
 // etcd's v3 API on a server: KV, Watch, Lease, Cluster, Maintenance and Auth, one class each, and

@@ -30,8 +30,8 @@ std::string Describe(const etcdserverpb::AlarmMember& alarm) {
 }  // namespace
 
 MaintenanceService::MaintenanceService(rpc::Server& server, store::ReplicaStore& store,
-                                       std::string scratch)
-    : store_(store), scratch_(std::move(scratch)) {
+                                       std::string scratch, std::function<std::string()> complaint)
+    : store_(store), scratch_(std::move(scratch)), complaint_(std::move(complaint)) {
   AddUnary(server, "etcdserverpb.Maintenance/Alarm", this, &MaintenanceService::Alarm);
   AddUnary(server, "etcdserverpb.Maintenance/Status", this, &MaintenanceService::Status);
   AddUnary(server, "etcdserverpb.Maintenance/Defragment", this, &MaintenanceService::Defragment);
@@ -73,6 +73,8 @@ void MaintenanceService::Status(etcdserverpb::StatusRequest& /*request*/,
   for (const auto& alarm : numbers.alarms) {
     response.add_errors(Describe(alarm));
   }
+  const std::string complaint = complaint_ ? complaint_() : "";
+  if (!complaint.empty()) response.add_errors(complaint);
   responder.Finish(response);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "roles/kv_replica/service.h"
@@ -17,8 +18,10 @@ class MaintenanceService {
   static constexpr int kMaxSnapshots = 4;
 
   // `scratch` is a folder of this service alone, on the disk of the store's data; it is made when
-  // needed, and whatever a crash has left in it is removed.
-  MaintenanceService(rpc::Server& server, store::ReplicaStore& store, std::string scratch);
+  // needed, and whatever a crash has left in it is removed. `complaint`: one more trouble that
+  // Status tells of, or ""; it may be missing.
+  MaintenanceService(rpc::Server& server, store::ReplicaStore& store, std::string scratch,
+                     std::function<std::string()> complaint);
   store::ReplicaStore& store() { return store_; }
 
  private:
@@ -39,6 +42,7 @@ class MaintenanceService {
 
   store::ReplicaStore& store_;
   const std::string scratch_;
+  const std::function<std::string()> complaint_;
   std::atomic<int> snapshots_{0};
   Worker worker_;  // last: its jobs use all of the above
 };

@@ -44,6 +44,11 @@ void Ops::Require(std::string part, Objection objection) {
   objections_.emplace_back(std::move(part), std::move(objection));
 }
 
+void Ops::Mention(Objection trouble) {
+  const base::MutexLock lock(mutex_);
+  mentions_.push_back(std::move(trouble));
+}
+
 void Ops::Serving(std::function<void()> on_turn) {
   {
     const base::MutexLock lock(mutex_);
@@ -64,12 +69,21 @@ std::string Ops::Trouble() {
   return {};
 }
 
+std::string Ops::Remarks() {
+  const base::MutexLock lock(mutex_);
+  std::string remarks;
+  for (const Objection& mention : mentions_) {
+    if (const std::string trouble = mention(); !trouble.empty()) remarks += "; " + trouble;
+  }
+  return remarks;
+}
+
 void Ops::OnTurn() {
   const base::MutexLock turn(turn_mutex_);
   if (draining_) return;
   on_turn_();
   const std::string trouble = Trouble();
-  const std::string status = trouble.empty() ? kServing : trouble;
+  const std::string status = (trouble.empty() ? kServing : trouble) + Remarks();
   if (!told_ready_ && (trouble.empty() || clock_.MonotonicNs() >= ready_by_ns_)) {
     told_ready_ = notifier_.Ready(status);
     if (told_ready_) told_status_ = status;
@@ -93,6 +107,7 @@ void Ops::Forget() {
   const base::MutexLock lock(mutex_);
   collectors_.clear();
   objections_.clear();
+  mentions_.clear();
 }
 
 HttpPort::Answer Ops::Handle(std::string_view path) {

@@ -45,6 +45,9 @@ class Ops {
   // One more part that must be well for the process to be ready.
   void Require(std::string part, Objection objection) EXCLUDES(mutex_);
 
+  // One more trouble with which the process is ready all the same: the service manager is told.
+  void Mention(Objection trouble) EXCLUDES(mutex_);
+
   Vigil& vigil() { return vigil_; }
 
   // All parts are there. Until then, and from Drain on, the process is not ready. `on_turn` is
@@ -60,6 +63,7 @@ class Ops {
 
   void OnTurn() EXCLUDES(turn_mutex_) EXCLUDES(mutex_);
   std::string Trouble() EXCLUDES(mutex_);
+  std::string Remarks() EXCLUDES(mutex_);
   HttpPort::Answer Handle(std::string_view path) EXCLUDES(mutex_);
   HttpPort::Answer Metrics() EXCLUDES(mutex_);
   HttpPort::Answer Ready() EXCLUDES(mutex_);
@@ -83,6 +87,7 @@ class Ops {
   Phase phase_ GUARDED_BY(mutex_) = Phase::kStarting;
   std::vector<Collector> collectors_ GUARDED_BY(mutex_);
   std::vector<std::pair<std::string, Objection>> objections_ GUARDED_BY(mutex_);
+  std::vector<Objection> mentions_ GUARDED_BY(mutex_);
   std::unique_ptr<HttpPort> port_;
 };
 
