@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -27,9 +28,18 @@ class PrometheusTest(unittest.TestCase):
         self.promtool("check", "rules", "alerts.yml")
         self.promtool("test", "rules", "alerts_test.yml")
 
-    def test_every_alert_is_tested(self):
+    def alerts(self):
         with open(os.path.join(CONFIG, "prometheus", "alerts.yml"), encoding="utf-8") as file:
-            alerts = [line.split(": ")[1].strip() for line in file if "- alert: " in line]
+            return [line.split(": ")[1].strip() for line in file if "- alert: " in line]
+
+    def test_the_manual_says_what_to_do_at_each_alert(self):
+        with open(os.path.join(harness.SOURCE, "docs", "operations.md"), encoding="utf-8") as file:
+            chapter = file.read().split("\n## At each alert\n")[1].split("\n## ")[0]
+        self.assertEqual(re.findall(r"^\| `(Matriculad\w+)` \| \S", chapter, re.MULTILINE),
+                         self.alerts())
+
+    def test_every_alert_is_tested(self):
+        alerts = self.alerts()
         with open(os.path.join(CONFIG, "prometheus", "alerts_test.yml"), encoding="utf-8") as file:
             tests = file.read()
         self.assertGreater(len(alerts), 8)
@@ -100,6 +110,48 @@ class SystemdTest(unittest.TestCase):
             self.assertNotEqual(self.value(unit, "WatchdogSec"), [])
 
 
+class ExitCodeTest(harness.TestCase):
+    """What ends a process, by its code, and whether the units start it again."""
+
+    FOR_A_PERSON = {2, 78}
+    MENDS_ITSELF = {69, 74}  # 74: limits_test.py and ctl_status_test.py let a disk fail
+
+    def end(self, *arguments, **options):
+        process = self.manage(harness.Matriculad(arguments, **options)).launch()
+        code = process.wait()
+        self.assertEqual(len(process.log().splitlines()), 1, process.log())
+        return code
+
+    def test_each_end_has_its_code(self):
+        config = os.path.join(harness.temporary_directory(), "wrong.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("listen = 12\n")
+        self.assertEqual(self.end("--config", config), 2)
+        self.assertEqual(self.end("--config", config + ".not-there"), 2)
+
+        server = self.start_server(roles=["kv-replica"])
+        self.assertEqual(self.end(data=server.data, roles=["kv-replica"]), 78)  # in use
+        self.assertEqual(self.end("--metrics-listen", server.kv_listen, roles=["kv-replica"]), 69)
+        server.stop()
+        with open(os.path.join(server.data, "CURRENT"), "w", encoding="utf-8") as file:
+            file.write("damaged")
+        self.assertEqual(self.end(data=server.data, roles=["kv-replica"]), 78)
+
+    def test_units_and_manuals_agree(self):
+        with open(os.path.join(harness.SOURCE, "docs", "man", "matriculad.8"),
+                  encoding="utf-8") as file:
+            status = file.read().split(".SH EXIT STATUS")[1].split(".SH ")[0]
+        codes = {int(code) for code in re.findall(r"^\.B (\d+)$", status, re.MULTILINE)}
+        self.assertEqual(codes, {0} | self.FOR_A_PERSON | self.MENDS_ITSELF)
+        with open(os.path.join(harness.SOURCE, "docs", "operations.md"), encoding="utf-8") as file:
+            self.assertIn("2 and 78 wait for you (settings; data), 69 and 74 are tried again",
+                          file.read())
+        for unit in SystemdTest.UNITS:
+            with open(os.path.join(CONFIG, "systemd", unit + ".service"), encoding="utf-8") as file:
+                prevented = re.search(r"^RestartPreventExitStatus=(.*)$", file.read(), re.MULTILINE)
+            self.assertEqual({int(code) for code in prevented[1].split()}, self.FOR_A_PERSON)
+
+
 class BrokerTest(unittest.TestCase):
     def test_mosquitto_takes_its_configuration(self):
         folder = harness.temporary_directory()
@@ -165,8 +217,8 @@ class SampleTest(unittest.TestCase):
     def test_every_file_is_known_to_some_test(self):
         # sample/ is imported by the tests of `ctl import` and of the README; what the package
         # installs besides is in the tests of the package.
-        known = {"backup", "backup.env", "admin.conf", "portal.conf", "kv-replica.conf", "matriculad.conf",
-                 "mosquitto.conf", "mosquitto.acl", "debian-packages.txt"}
+        known = {"backup", "backup.env", "admin.conf", "portal.conf", "kv-replica.conf",
+                 "matriculad.conf", "mosquitto.conf", "mosquitto.acl", "debian-packages.txt"}
         folders = {"sample", "systemd", "prometheus", "grafana"}
         found = set(os.listdir(CONFIG))
         self.assertEqual({name for name in found

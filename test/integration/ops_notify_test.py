@@ -94,6 +94,33 @@ class NotifyTest(harness.TestCase):
         self.assertEqual(server.stop(), 0)
         self.assertEqual(manager.count("STOPPING=1"), 1)
 
+    def test_the_command_of_each_unit_gets_ready(self):
+        """As it stands there, but for the places of this machine and its free ports."""
+        kv = harness.free_address()
+        folder = harness.temporary_directory()
+        for unit in ("matriculad-kv-replica", "matriculad-admin", "matriculad-portal",
+                     "matriculad"):
+            manager = Manager(watchdog_ms=2000)
+            path = os.path.join(harness.SOURCE, "config", "systemd", unit + ".service")
+            with open(path, encoding="utf-8") as file:
+                line = next(line for line in file if line.startswith("ExecStart="))
+            command = [word.replace("/usr/bin/matriculad", harness.BINARY)
+                       .replace("/etc/matriculad", os.path.join(harness.SOURCE, "config"))
+                       for word in line.split("=", 1)[1].split()]
+            environment = {**manager.environment(), "MATRICULAD_MQTT": "off",
+                           "MATRICULAD_LISTEN": harness.free_address()}
+            environment["MATRICULAD_KV_LISTEN"] = (
+                kv if unit == "matriculad-kv-replica" else harness.free_address())
+            if unit in ("matriculad-admin", "matriculad-portal"):
+                environment["MATRICULAD_KV"] = kv
+                del environment["MATRICULAD_KV_LISTEN"]
+            state = os.path.join(folder, unit)  # StateDirectory, where relative paths begin
+            os.mkdir(state)
+            self.manage(harness.Process(unit, command, state, environment)).launch()
+            self.wait_for(manager, "READY=1")
+            self.wait_for(manager, "WATCHDOG=1")
+            self.assertEqual(manager.status(), "serving")
+
     def test_who_cannot_start_never_says_ready(self):
         manager = Manager()
         server = self.start_under(manager)

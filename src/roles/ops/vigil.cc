@@ -15,7 +15,7 @@ constexpr int64_t kLeastPatienceMs = 2 * base::Heartbeat::kIntervalMs;
 
 }  // namespace
 
-// The service manager waits for as long again as a stamp may be old.
+// So a loop that hangs costs one and a half times what the service manager has asked for.
 Vigil::Vigil(Notifier& notifier, const base::Clock& clock)
     : notifier_(notifier),
       clock_(clock),
