@@ -216,10 +216,12 @@ def slow_disks(cluster):
     _slow_disk(cluster, cluster.present)
 
 
-def _stops_with_io_error(cluster, member):
-    """After a disk error it acknowledges nothing more: it ends, and says why in a line."""
+def _stops_with_io_error(cluster, **trouble):
+    """After a disk error a member acknowledges nothing more: it ends, and says why in a line."""
+    member = cluster.anybody()
     before = len(member.log())
     member.down = True
+    member.controls.set(**trouble)
     try:
         code = member.wait(MEND_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -237,21 +239,15 @@ def _stops_with_io_error(cluster, member):
 
 
 def full_disk(cluster):
-    member = cluster.anybody()
-    member.controls.set(bytes_left=cluster.chance.randint(0, 100_000), limited=1)
-    _stops_with_io_error(cluster, member)
+    _stops_with_io_error(cluster, bytes_left=cluster.chance.randint(0, 100_000), limited=1)
 
 
 def failing_sync(cluster):
-    member = cluster.anybody()
-    member.controls.set(sync_errno=errno.EIO)
-    _stops_with_io_error(cluster, member)
+    _stops_with_io_error(cluster, sync_errno=errno.EIO)
 
 
 def failing_write(cluster):
-    member = cluster.anybody()
-    member.controls.set(write_errno=errno.EIO)
-    _stops_with_io_error(cluster, member)
+    _stops_with_io_error(cluster, write_errno=errno.EIO)
 
 
 # ---- clocks ----
