@@ -4,7 +4,7 @@ round, as an upgrade restarts them: no client that tries a request once more, at
 loses it, and no seat is sold twice.
 
 MATRICULA_STUDENTS (default 1500) and MATRICULA_SPEED (default 120: the day's hour takes 30 seconds)
-say how large a day it is: `MATRICULA_STUDENTS=20000 MATRICULA_SPEED=60 ctest -V -R rolling` plays
+say how large a day it is: `MATRICULA_STUDENTS=20000 MATRICULA_SPEED=20 ctest -V -R rolling` plays
 one of a whole university."""
 import json
 import os
@@ -23,6 +23,8 @@ SIZE = ["--students", str(STUDENTS), "--classes", str(STUDENTS // 8), "--seed", 
 # Longer than any restart holds a request up: a try that is cut short would be no fault of ours.
 TRY_MS = "30000"
 REST_S = 0.5
+# One that was away while the whole university enrolled takes its time to catch up.
+WELL_TIMEOUT_S = 120
 # Of the log, where a replica may be while load goes on; one that has just come back is thousands.
 LAG_ENTRIES = 1000
 
@@ -59,7 +61,7 @@ class RollingTest(racing.TestCase, cluster.Case):
     def restart(self, process):
         self.assertEqual(process.stop(), 0, process.log_tail())
         process.start()
-        harness.wait_until(self.all_well, what="all to be well")
+        harness.wait_until(self.all_well, WELL_TIMEOUT_S, "all to be well")
         time.sleep(REST_S)
 
     def everyone(self):
