@@ -40,7 +40,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server, int number
   arguments.SetInt("matricula.channel", number);
   // A server that comes back should be found at once.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  // This is how long one attempt may take: a busy machine needs more than a moment.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   arguments.SetMaxReceiveMessageSize(-1);
   return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
