@@ -167,13 +167,12 @@ Task<Result<project::Status>> EditDisciplina(Transactor& transactor, project::Di
 // One record, or a blank one.
 template <class T, Result<T> (*Decode)(std::string_view)>
 Task<Result<T>> Obtem(Transactor& transactor, std::string key) {
-  TxnRequest request;
-  AddGet(request.mutable_success(), key);
+  etcdserverpb::RangeRequest request;
+  request.set_key(key);
   const auto response = co_await transactor.Read(std::move(request));
   if (!response.ok()) co_return response.status();
-  const auto* pair = PairAt(*response, 0);
-  if (pair == nullptr) co_return T();
-  auto decoded = Decode(pair->value());
+  if (response->kvs().empty()) co_return T();
+  auto decoded = Decode(response->kvs(0).value());
   if (!decoded.ok()) co_return AboutKey(decoded.status(), key);
   co_return decoded;
 }

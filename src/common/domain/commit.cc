@@ -16,6 +16,8 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
+using etcdserverpb::RangeRequest;
+using etcdserverpb::RangeResponse;
 using etcdserverpb::TxnRequest;
 using etcdserverpb::TxnResponse;
 
@@ -190,10 +192,25 @@ Task<Result<TxnResponse>> Transactor::Send(TxnRequest txn, int64_t lease_id) {
 }
 
 Task<Result<TxnResponse>> Transactor::Read(TxnRequest request) {
+  return AskUntilReady<TxnResponse>(
+      [this, request = std::move(request)](base::Done<TxnResponse> done) {
+        store_.Txn(request, std::move(done));
+      });
+}
+
+Task<Result<RangeResponse>> Transactor::Read(RangeRequest request) {
+  return AskUntilReady<RangeResponse>(
+      [this, request = std::move(request)](base::Done<RangeResponse> done) {
+        store_.Range(request, std::move(done));
+      });
+}
+
+template <class Response, class Ask>
+Task<Result<Response>> Transactor::AskUntilReady(Ask ask) {
   Backoff backoff(*this);
   while (true) {
-    auto response = co_await Call<TxnResponse>(
-        [&](base::Done<TxnResponse> done) { store_.Txn(request, std::move(done)); });
+    auto response =
+        co_await Call<Response>([&](base::Done<Response> done) { ask(std::move(done)); });
     if (response.ok()) {
       NoteRevision(response->header().revision());
       co_return response;

@@ -66,6 +66,7 @@ class Transactor {
   // A linearizable read of one revision (or of the revision that its ranges name); retried while
   // the store is unavailable.
   Task<base::Result<etcdserverpb::TxnResponse>> Read(etcdserverpb::TxnRequest request);
+  Task<base::Result<etcdserverpb::RangeResponse>> Read(etcdserverpb::RangeRequest request);
 
   // Waits between `least_ms` and `most_ms`, as chance has it; not at all once closed.
   Task<bool> Pause(int64_t least_ms, int64_t most_ms);
@@ -100,6 +101,8 @@ class Transactor {
  private:
   class Backoff;
 
+  template <class Response, class Ask>
+  Task<base::Result<Response>> AskUntilReady(Ask ask);
   std::string NextToken();
   uint64_t NextRandom();
   void NoteRevision(int64_t revision);
