@@ -53,6 +53,7 @@ class Machine:
             run("cp", "-a", "--reflink=auto", base + "/.", self.root)
         else:
             run("debootstrap", "--variant=minbase", SUITE, self.root)
+        os.chmod(self.root, 0o755)  # mkdtemp's is for root alone, but services have users
         shutil.copy("/etc/resolv.conf", self.path("etc/resolv.conf"))
         # Whoever asks for a service to be started here is told no.
         with open(self.path("usr/sbin/policy-rc.d"), "w", encoding="utf-8") as file:
