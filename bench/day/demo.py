@@ -127,7 +127,8 @@ class Demo:
         while True:
             # Compaction reaches the replicas one after the other, so that once is not enough.
             run = subprocess.run(
-                ["etcdctl", "--endpoints", endpoints, "endpoint", "hashkv", "--rev", str(revision)],
+                ["etcdctl", "--command-timeout", "60s", "--endpoints", endpoints, "endpoint", "hashkv",
+                 "--rev", str(revision)],
                 env={**os.environ, "ETCDCTL_API": "3"}, capture_output=True, encoding="utf-8",
                 check=False)
             hashes = re.findall(r", (\d+)$", run.stdout, re.MULTILINE)
