@@ -63,6 +63,17 @@ class There {
   std::unique_ptr<PeerService> service_;
 };
 
+// Moves only when told to, and is read by the transport's thread meanwhile.
+class SharedClock final : public base::Clock {
+ public:
+  int64_t MonotonicNs() const override { return now_ns_; }
+  int64_t WallMs() const override { return MonotonicMs(); }
+  void AdvanceMs(int64_t ms) { now_ns_ += ms * 1'000'000; }
+
+ private:
+  std::atomic<int64_t> now_ns_{0};
+};
+
 // The transport of member 1, whose time is the test's.
 struct Here {
   explicit Here(std::shared_ptr<rpc::Loop> loop) : transport(OptionsWith(std::move(loop))) {}
@@ -114,7 +125,7 @@ struct Here {
   }
 
   std::atomic<int> gone{0};
-  base::ManualClock clock;
+  SharedClock clock;
   PeerTransport transport;
 };
 
