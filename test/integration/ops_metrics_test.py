@@ -61,10 +61,11 @@ class OpsMetricsTest(harness.TestCase):
         portal.AdicionaAluno(pb.DisciplinaPessoa(disciplina="GSI010", idPessoa="11921BSI209"))
         portal.RemoveAluno(pb.DisciplinaPessoa(disciplina="GSI010", idPessoa="11921BSI209"))
         portal.AdicionaAluno(pb.DisciplinaPessoa(disciplina="nada", idPessoa="11921BSI209"))
-        now = scrape(metrics)
-
         add = {"grpc_service": "project.PortalMatricula", "grpc_method": "AdicionaAluno"}
-        self.assertEqual(total(now, "grpc_server_handled_total", grpc_code="OK", **add), 5)
+        # A call has been handled when its answer is on its way, which its client may have by then.
+        harness.wait_until(lambda: total(scrape(metrics), "grpc_server_handled_total",
+                                         grpc_code="OK", **add) == 5, what="five calls")
+        now = scrape(metrics)
         self.assertEqual(total(now, "grpc_server_started_total", **add), 5)
         self.assertEqual(total(now, "grpc_server_handling_seconds_count", **add), 5)
         self.assertEqual(total(now, "matricula_enrollments_total"), 2)
