@@ -143,31 +143,42 @@ Status ReplicaGroup::Join(storage::Engine& engine) {
   return base::OkStatus();
 }
 
-// Any of them knows; one that lags behind may not know yet.
-Result<peer::JoinAnswer> ReplicaGroup::AskToJoin() const {
-  peer::JoinRequest request;
-  request.set_address(own_address_);
+// Asks the others in turn, again and again, until `settled` or out of patience.
+void ReplicaGroup::AskAround(const std::function<bool(peer::Peer::Stub& other)>& settled) const {
   const int64_t deadline_ms = clock_.MonotonicMs() + kJoinPatienceMs;
-  Status refusal(Code::kUnavailable, "none of the --peer replicas can be reached");
   while (clock_.MonotonicMs() < deadline_ms) {
     for (const std::string& text : settings_.peer) {
       const Peer peer = PeerOf(text);
       if (peer.address == own_address_) continue;
-      const auto stub = peer::Peer::NewStub(rpc::MakeChannel(peer.address));
-      grpc::ClientContext context;
-      rpc::SetDeadline(context, kJoinAttemptMs);
-      peer::JoinAnswer answer;
-      const grpc::Status status = stub->Join(&context, request, &answer);
-      if (status.ok()) return answer;
-      const Status said = rpc::FromGrpc(status);
-      if (said.code() == Code::kFailedPrecondition) return said;
-      if (said.code() == Code::kNotFound) {
-        refusal = {Code::kFailedPrecondition, said.message() + ": use `etcdctl member add` first"};
-      }
+      if (settled(*peer::Peer::NewStub(rpc::MakeChannel(peer.address)))) return;
     }
     std::this_thread::sleep_for(kJoinPause);
   }
-  return refusal;
+}
+
+// Any of them knows; one that lags behind may not know yet.
+Result<peer::JoinAnswer> ReplicaGroup::AskToJoin() const {
+  peer::JoinRequest request;
+  request.set_address(own_address_);
+  Result<peer::JoinAnswer> result =
+      Status(Code::kUnavailable, "none of the --peer replicas can be reached");
+  AskAround([&](peer::Peer::Stub& other) {
+    grpc::ClientContext context;
+    rpc::SetDeadline(context, kJoinAttemptMs);
+    peer::JoinAnswer answer;
+    const grpc::Status status = other.Join(&context, request, &answer);
+    const Status said = rpc::FromGrpc(status);
+    if (status.ok()) {
+      result = std::move(answer);
+    } else if (said.code() == Code::kFailedPrecondition) {
+      result = said;
+    } else if (said.code() == Code::kNotFound) {
+      result =
+          Status(Code::kFailedPrecondition, said.message() + ": use `etcdctl member add` first");
+    }
+    return status.ok() || said.code() == Code::kFailedPrecondition;
+  });
+  return result;
 }
 
 Status ReplicaGroup::Discard(const Settings& settings, const base::Clock& clock) {
@@ -181,26 +192,22 @@ Status ReplicaGroup::Discard(const Settings& settings, const base::Clock& clock)
 Status ReplicaGroup::AskToBeReplaced() const {
   peer::Call call;
   call.mutable_rebuild()->set_address(own_address_);
-  const int64_t deadline_ms = clock_.MonotonicMs() + kJoinPatienceMs;
-  Status refusal(Code::kUnavailable, "none of the --peer replicas leads, or can be reached");
-  while (clock_.MonotonicMs() < deadline_ms) {
-    for (const std::string& text : settings_.peer) {
-      const Peer peer = PeerOf(text);
-      if (peer.address == own_address_) continue;
-      const auto stub = peer::Peer::NewStub(rpc::MakeChannel(peer.address));
-      grpc::ClientContext context;
-      rpc::SetDeadline(context, store::LeaderDesk::kAskTimeoutMs);
-      peer::Answer answer;
-      const grpc::Status status = stub->Ask(&context, call, &answer);
-      if (status.ok()) return base::OkStatus();
-      const Status said = rpc::FromGrpc(status);
-      const bool elsewhere = said == kv::errors::NotLeader() || said.code() == Code::kUnavailable ||
-                             said.code() == Code::kDeadlineExceeded;
-      if (!elsewhere) refusal = {Code::kFailedPrecondition, "not rebuilt: " + said.message()};
+  Status result(Code::kUnavailable, "none of the --peer replicas leads, or can be reached");
+  AskAround([&](peer::Peer::Stub& other) {
+    grpc::ClientContext context;
+    rpc::SetDeadline(context, store::LeaderDesk::kAskTimeoutMs);
+    peer::Answer answer;
+    const Status said = rpc::FromGrpc(other.Ask(&context, call, &answer));
+    const bool elsewhere = said == kv::errors::NotLeader() || said.code() == Code::kUnavailable ||
+                           said.code() == Code::kDeadlineExceeded;
+    if (said.ok()) {
+      result = said;
+    } else if (!elsewhere) {
+      result = {Code::kFailedPrecondition, "not rebuilt: " + said.message()};
     }
-    std::this_thread::sleep_for(kJoinPause);
-  }
-  return refusal;
+    return said.ok();
+  });
+  return result;
 }
 
 peer::Hello ReplicaGroup::Self() const {

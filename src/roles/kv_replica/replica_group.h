@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -57,6 +58,7 @@ class ReplicaGroup {
   base::Status Identify(storage::Engine& engine);
   base::Status TakeUp(storage::Engine& engine);
   base::Status Join(storage::Engine& engine);
+  void AskAround(const std::function<bool(peer::Peer::Stub& other)>& settled) const;
   base::Result<peer::JoinAnswer> AskToJoin() const;
   base::Status AskToBeReplaced() const;
   base::Status Found(storage::Engine& engine);
