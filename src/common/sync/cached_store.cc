@@ -55,7 +55,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
                                   const Result<RangeResponse>& answer) {
           if (const auto self = weak.lock()) return self->OnLastChange(reads, answer);
           const Status gone(base::Code::kUnavailable, "the server stops");
-          for (PendingRead& read : reads) read.Fail(gone);
+          for (PendingRead& read : reads) std::move(read.done)(gone);
         });
     mqtt::ClientOptions options = options_.mqtt;
     options.subscriptions = {"portal/admin/#", "portal/mat/#"};
@@ -107,7 +107,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
  private:
   void OnLastChange(std::vector<PendingRead>& reads, const Result<RangeResponse>& answer) {
     if (!answer.ok()) {
-      for (PendingRead& read : reads) read.Fail(answer.status());
+      for (PendingRead& read : reads) std::move(read.done)(answer.status());
       return;
     }
     AdoptCluster(answer->header().cluster_id());
@@ -144,7 +144,7 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
         }
       }
     }
-    for (auto& [read, response] : known) read.Give(std::move(response));
+    for (auto& [read, response] : known) std::move(read.done)(std::move(response));
     for (PendingRead& read : unknown) AskStore(std::move(read));
   }
 
@@ -166,9 +166,9 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
     request.set_key(read.key);
     store_.Range(request, [self = shared_from_this(),
                            read = std::move(read)](Result<RangeResponse> answer) mutable {
-      if (!answer.ok()) return read.Fail(answer.status());
+      if (!answer.ok()) return std::move(read.done)(answer.status());
       self->Keep(read.key, *answer);
-      read.Give(*std::move(answer));
+      std::move(read.done)(std::move(answer));
     });
   }
 
@@ -399,16 +399,12 @@ void CachedStore::Range(const RangeRequest& request, base::Done<RangeResponse> d
   if (!IsPlainRead(request)) return store_.Range(request, std::move(done));
   PendingRead read;
   read.key = request.key();
-  read.range = std::move(done);
+  read.done = std::move(done);
   impl_->ReadRecord(std::move(read));
 }
 
 void CachedStore::Txn(TxnRequest request, base::Done<TxnResponse> done) {
-  if (!IsPlainRead(request)) return store_.Txn(std::move(request), std::move(done));
-  PendingRead read;
-  read.key = std::move(*request.mutable_success(0)->mutable_request_range()->mutable_key());
-  read.txn = std::move(done);
-  impl_->ReadRecord(std::move(read));
+  store_.Txn(std::move(request), std::move(done));
 }
 
 std::unique_ptr<store::Watch> CachedStore::OpenWatch(const WatchCreateRequest& request,

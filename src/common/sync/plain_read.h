@@ -11,7 +11,5 @@ bool IsRecordKey(std::string_view key);
 
 // What a cache of records can answer: the newest version of one record, and nothing else.
 bool IsPlainRead(const etcdserverpb::RangeRequest& request);
-// The same as the only operation of a transaction without conditions.
-bool IsPlainRead(const etcdserverpb::TxnRequest& request);
 
 }  // namespace matricula::sync

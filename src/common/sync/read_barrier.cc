@@ -10,26 +10,11 @@ namespace {
 using base::Result;
 using etcdserverpb::RangeRequest;
 using etcdserverpb::RangeResponse;
-using etcdserverpb::TxnResponse;
 
 // Longest that a read waits for others to share its question.
 constexpr int64_t kFlushMs = 1;
 
 }  // namespace
-
-void PendingRead::Fail(const base::Status& status) {
-  if (range) return std::move(range)(status);
-  std::move(txn)(status);
-}
-
-void PendingRead::Give(RangeResponse response) {
-  if (range) return std::move(range)(std::move(response));
-  TxnResponse whole;
-  *whole.mutable_header() = response.header();
-  whole.set_succeeded(true);
-  *whole.add_responses()->mutable_response_range() = std::move(response);
-  std::move(txn)(std::move(whole));
-}
 
 void ReadBarrier::Add(PendingRead read) {
   bool ask = false;
@@ -42,7 +27,10 @@ void ReadBarrier::Add(PendingRead read) {
       ask = ShouldAsk();
     }
   }
-  if (refuse) read.Fail({base::Code::kResourceExhausted, "too many reads wait for the store"});
+  if (refuse) {
+    std::move(read.done)(
+        base::Status(base::Code::kResourceExhausted, "too many reads wait for the store"));
+  }
   if (ask) Ask();
 }
 

@@ -14,17 +14,13 @@
 
 namespace matricula::sync {
 
-// The read of one record, as a Range or as a transaction of one Range, that waits for its answer.
+// The read of one record that waits for its answer.
 struct PendingRead {
   std::string key;
-  base::Done<etcdserverpb::RangeResponse> range;  // one of the two
-  base::Done<etcdserverpb::TxnResponse> txn;
+  base::Done<etcdserverpb::RangeResponse> done;
   int64_t last_change = 0;  // it must show at least this revision
   int64_t revision = 0;     // of the store when that was asked
   int64_t deadline_ms = 0;
-
-  void Fail(const base::Status& status);
-  void Give(etcdserverpb::RangeResponse response);
 };
 
 // Asks the store for the revision of the last change of the domain (key `mudanca`), linearizably:

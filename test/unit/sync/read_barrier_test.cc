@@ -51,7 +51,7 @@ struct Bed {
     for (size_t i = 0; i < count; ++i) {
       PendingRead read;
       read.key = "aluno/" + std::to_string(next_++);
-      read.range = [this](Result<RangeResponse> answer) { failed += answer.ok() ? 0 : 1; };
+      read.done = [this](Result<RangeResponse> answer) { failed += answer.ok() ? 0 : 1; };
       barrier->Add(std::move(read));
     }
   }
