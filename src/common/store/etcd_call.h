@@ -9,6 +9,7 @@
 #include "common/base/done.h"
 #include "common/store/etcd_engine.h"
 #include "common/store/etcd_judge.h"
+#include "common/store/etcd_scout.h"
 
 namespace matricula::store {
 
@@ -49,6 +50,7 @@ class EtcdCall : public EtcdOperation {
   void AttemptEnded(const grpc::Status& answer, Response& response) {
     const Judgement judgement = Judge(options_.kind, answer);
     if (judgement.verdict == Verdict::kOk) {
+      if (EtcdScout* scout = engine_.scout()) scout->Note(*endpoint_, response.header());
       Finished();
       std::move(done_)(std::move(response));
       return;

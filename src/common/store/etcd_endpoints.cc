@@ -39,28 +39,38 @@ EtcdEndpoints::EtcdEndpoints(const std::vector<std::string>& addresses,
     endpoint->kv = etcdserverpb::KV::NewStub(endpoint->channel);
     endpoint->watch = etcdserverpb::Watch::NewStub(endpoint->channel);
     endpoint->lease = etcdserverpb::Lease::NewStub(endpoint->channel);
+    endpoint->maintenance = etcdserverpb::Maintenance::NewStub(endpoint->channel);
     endpoints_.push_back(std::move(endpoint));
   }
 }
 
-EtcdEndpoint* EtcdEndpoints::Pick(int64_t now_ns) {
+bool EtcdEndpoints::IsFine(EtcdEndpoint& endpoint, int64_t now_ns) {
+  endpoint.state = endpoint.channel->GetState(/*try_to_connect=*/true);
+  return endpoint.state == GRPC_CHANNEL_READY && endpoint.suspect_until_ns <= now_ns;
+}
+
+size_t EtcdEndpoints::Best(int64_t now_ns) {
+  if (leader_ && IsFine(*endpoints_[*leader_], now_ns)) {
+    return *leader_;
+  }
   size_t best = endpoints_.size();
   for (size_t i = 0; i < endpoints_.size(); ++i) {
     const size_t index = (current_ + i) % endpoints_.size();
     EtcdEndpoint& endpoint = *endpoints_[index];
-    endpoint.state = endpoint.channel->GetState(/*try_to_connect=*/true);
-    if (endpoint.state != GRPC_CHANNEL_READY) {
-      continue;
+    if (IsFine(endpoint, now_ns)) {
+      return index;
     }
-    if (endpoint.suspect_until_ns <= now_ns) {
-      best = index;
-      break;
-    }
-    if (best == endpoints_.size() ||
-        endpoint.suspect_until_ns < endpoints_[best]->suspect_until_ns) {
+    if (endpoint.state == GRPC_CHANNEL_READY &&
+        (best == endpoints_.size() ||
+         endpoint.suspect_until_ns < endpoints_[best]->suspect_until_ns)) {
       best = index;
     }
   }
+  return best;
+}
+
+EtcdEndpoint* EtcdEndpoints::Pick(int64_t now_ns) {
+  const size_t best = Best(now_ns);
   EtcdEndpoint* chosen = best == endpoints_.size() ? nullptr : endpoints_[best].get();
   if ((chosen != nullptr) != reachable_ || (chosen != nullptr && best != current_)) {
     LogChange(chosen, now_ns);
@@ -79,6 +89,15 @@ void EtcdEndpoints::LogChange(EtcdEndpoint* chosen, int64_t now_ns) {
     base::log::Info("store.server_chosen", {{"address", chosen->address}});
   } else {
     base::log::Warning("store.unreachable", {{"servers", endpoints_.size()}});
+  }
+}
+
+void EtcdEndpoints::Prefer(const EtcdEndpoint* leader) {
+  leader_.reset();
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
+    if (endpoints_[i].get() == leader) {
+      leader_ = i;
+    }
   }
 }
 

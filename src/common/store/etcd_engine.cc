@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/store/etcd_scout.h"
+
 namespace matricula::store {
 namespace {
 
@@ -132,6 +134,13 @@ EtcdEngine::EtcdEngine(const std::vector<std::string>& addresses,
     connection_events_.push_back(
         std::make_unique<EtcdEvent>(*this, [this, i](bool) { OnConnectionChange(i); }));
   }
+  if (addresses.size() > 1) {
+    base::MutexLock lock(mutex_);
+    std::vector<EtcdEndpoint*> all;
+    for (size_t i = 0; i < endpoints_.size(); ++i) all.push_back(&endpoints_.at(i));
+    scout_ = std::make_unique<EtcdScout>(*this, all,
+                                         [this](const EtcdEndpoint* leader) { Prefer(leader); });
+  }
 }
 
 EtcdEngine::~EtcdEngine() {
@@ -144,6 +153,7 @@ EtcdEngine::~EtcdEngine() {
   for (const auto& operation : active) {
     operation->Cancel();
   }
+  if (scout_) scout_->Close();
   active.clear();
   ReleaseWaiting();
   {
@@ -264,6 +274,11 @@ void EtcdEngine::ReleaseWaiting() {
 void EtcdEngine::Suspect(EtcdEndpoint& endpoint) {
   base::MutexLock lock(mutex_);
   endpoints_.Suspect(endpoint, clock_.MonotonicNs());
+}
+
+void EtcdEngine::Prefer(const EtcdEndpoint* leader) {
+  base::MutexLock lock(mutex_);
+  endpoints_.Prefer(leader);
 }
 
 void EtcdEngine::Forget(EtcdOperation& operation) {

@@ -20,6 +20,7 @@
 namespace matricula::store {
 
 class EtcdEngine;
+class EtcdScout;
 
 // What the loop hands back. An armed event keeps its owner and the engine alive until it has come.
 class EtcdEvent final : public rpc::Tag {
@@ -113,6 +114,8 @@ class EtcdEngine {
   grpc::CompletionQueue* queue() { return loop_->queue(); }
   const base::Clock& clock() const { return clock_; }
   size_t server_count() const { return server_count_; }
+  // To be shown the answers; nullptr with a single server.
+  EtcdScout* scout() { return scout_.get(); }
   // `ms` give or take a half.
   int64_t Jittered(int64_t ms);
 
@@ -126,6 +129,7 @@ class EtcdEngine {
   // Runs the operation on a connected server, now or when there is one.
   void Dispatch(std::shared_ptr<EtcdOperation> operation);
   void Suspect(EtcdEndpoint& endpoint);
+  void Prefer(const EtcdEndpoint* leader);
   void Forget(EtcdOperation& operation);
 
   void WatchConnections() REQUIRES(mutex_);
@@ -150,6 +154,7 @@ class EtcdEngine {
   std::vector<std::shared_ptr<EtcdOperation>> waiting_ GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<EtcdEvent>> connection_events_;
   std::vector<bool> watching_connection_ GUARDED_BY(mutex_);
+  std::unique_ptr<EtcdScout> scout_;
   std::minstd_rand random_ GUARDED_BY(mutex_);
   bool closing_ GUARDED_BY(mutex_) = false;
 };

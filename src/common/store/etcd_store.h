@@ -29,7 +29,8 @@ struct EtcdStoreOptions {
 
 // The store behind the network: an asynchronous client of etcd's v3 API.
 //
-// It stays with the server that works and moves on when that one fails. Reads and keep-alives are
+// Of several servers it prefers the one that leads, which it finds out by itself (EtcdScout); when
+// that one fails it stays with another that works. Reads and keep-alives are
 // repeated, on another server if there is one, until they succeed or their time is over. A write is
 // repeated only if it certainly was not taken up; when its fate cannot be known it ends with
 // OutcomeUnknown. Watches go on by themselves after a loss of connection and end only with
