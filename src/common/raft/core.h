@@ -82,9 +82,11 @@ enum class TransferOutcome : uint8_t { kStarted, kNotLeader, kNotVoter, kAlready
 //   entries it stands for: what waits then stays unknown unless the state machine can tell.
 //
 // READS. ReadIndex on any member (§6.4). Calls between two outputs share one round; followers
-// forward. The answer comes in Output::reads with the index that the state machine must have
-// applied. A read is given up when leadership
-// changes, and a forwarded one also after an election time-out, because its message may be lost.
+// forward. While no entries are under way, a round asks only as many voters as make a quorum with
+// the leader; otherwise, and when a tick has found it unanswered, everybody. The answer comes in
+// Output::reads with the index that the state machine must have applied. A read is given up when
+// leadership changes, and a forwarded one also after an election time-out, because its message may
+// be lost.
 //
 // MEMBERSHIP. ProposeConfChange on the leader, one at a time, and not before the leader has
 // committed an entry of its own term. The entry holds the whole new configuration and is in force

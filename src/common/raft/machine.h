@@ -104,6 +104,7 @@ class Machine {
   void TickLeader();
   void CheckQuorum();
   void SendHeartbeats();
+  void SendHeartbeat(NodeId to, const Progress& peer);
   void SendAppends();
   bool SendAppend(NodeId to, Progress& peer);
   void AppendOwn(EntryType type, std::vector<Payload> payloads);
@@ -131,6 +132,7 @@ class Machine {
   // read.cc
   void AddRead(Leader& leader, const Ticket& ticket);
   void BeginReadRound(Leader& leader);
+  std::vector<NodeId> Respondents(const Leader& leader) const;
   void ReleaseReads();
   void AnswerRead(const Ticket& ticket, bool confirmed, Index index);
   base::Status On(const Message& message, const ReadRequest& request);

@@ -84,8 +84,9 @@ class Progress {
   bool active = false;
   // Of a peer that is no member any more: the entry that says so. 0: it is one.
   Index leaves_at;
-  // The last heartbeat round that it answered.
+  // The last heartbeat round that it answered, and how many such answers, anybody's, came before.
   uint64_t round = 0;
+  uint64_t round_place = 0;
 
  private:
   State state_ = State::kProbe;

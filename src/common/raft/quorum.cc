@@ -39,6 +39,16 @@ Verdict TallyHalf(const std::vector<NodeId>& voters, const std::map<NodeId, bool
   return no > voters.size() - Majority(voters.size()) ? Verdict::kLost : Verdict::kPending;
 }
 
+bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+bool IsMajority(const std::vector<NodeId>& voters, const std::vector<NodeId>& nodes) {
+  const auto have = std::count_if(voters.begin(), voters.end(),
+                                  [&](NodeId voter) { return Contains(nodes, voter); });
+  return static_cast<size_t>(have) >= Majority(voters.size());
+}
+
 bool AsksOutgoing(const ConfState& conf) { return conf.IsJoint() && !MutantIs(17); }
 
 }  // namespace
@@ -52,6 +62,20 @@ uint64_t Reached(const ConfState& conf, const std::function<uint64_t(NodeId)>& v
 
 bool IsQuorum(const ConfState& conf, const std::function<bool(NodeId)>& holds) {
   return Reached(conf, [&](NodeId node) { return holds(node) ? 1 : 0; }) == 1;
+}
+
+std::vector<NodeId> FirstQuorum(const ConfState& conf, const std::vector<NodeId>& candidates) {
+  std::vector<NodeId> chosen;
+  const auto is_needed = [&](const std::vector<NodeId>& voters, NodeId node) {
+    return Contains(voters, node) && !IsMajority(voters, chosen);
+  };
+  for (const NodeId node : candidates) {
+    if (is_needed(conf.voters, node) || (AsksOutgoing(conf) && is_needed(conf.outgoing, node))) {
+      chosen.push_back(node);
+    }
+  }
+  if (!IsQuorum(conf, [&](NodeId node) { return Contains(chosen, node); })) chosen.clear();
+  return chosen;
 }
 
 Verdict Tally(const ConfState& conf, const std::map<NodeId, bool>& votes) {

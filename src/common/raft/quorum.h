@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <vector>
 
 #include "common/raft/membership.h"
 #include "common/raft/types.h"
@@ -19,6 +20,10 @@ uint64_t Reached(const ConfState& conf, const std::function<uint64_t(NodeId)>& v
 
 // True if the voters for whom `holds` is true form a quorum.
 bool IsQuorum(const ConfState& conf, const std::function<bool(NodeId)>& holds);
+
+// The first of `candidates` that it takes for a quorum: whoever adds nothing is left out. Empty if
+// all of them together are none.
+std::vector<NodeId> FirstQuorum(const ConfState& conf, const std::vector<NodeId>& candidates);
 
 // Won: a quorum has said yes. Lost: enough have said no that none can any more.
 Verdict Tally(const ConfState& conf, const std::map<NodeId, bool>& votes);

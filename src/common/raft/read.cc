@@ -1,5 +1,7 @@
 // Linearizable reads: thesis §6.4. The book-keeping is in read_index.h.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "common/raft/machine.h"
 #include "common/raft/mutant.h"
@@ -41,9 +43,46 @@ void Machine::AddRead(Leader& leader, const Ticket& ticket) {
 
 void Machine::BeginReadRound(Leader& leader) {
   if (!leader.reads.NeedsRound()) return;
+  const std::vector<NodeId> asked = Respondents(leader);
   leader.reads.BeginRound();
-  SendHeartbeats();
+  for (auto& [id, peer] : leader.peers) {
+    if (asked.empty() || std::find(asked.begin(), asked.end(), id) != asked.end()) {
+      SendHeartbeat(id, peer);
+    } else if (MutantIs(25)) {
+      peer.round = leader.reads.round();
+    }
+  }
   ReleaseReads();
+}
+
+// Who is asked to confirm that this node still leads: together with it a quorum, and no more, as
+// long as they can be expected to answer soon. Nobody in particular (empty): then everybody is.
+//
+// Safe, because §6.4 is content with the answers of any quorum that come after the read: who was
+// asked does not matter to ReleaseReads, only who has answered. Cheap, because on a quiet group the
+// second answer of three is awaited by nobody, yet wakes a whole process. Live, because whatever
+// has not been answered when a tick comes is asked of everybody at that tick, and so is all that
+// comes until it is.
+//
+// Soon means: it has nothing to write, so no disk can hold it up. While entries are on their way to
+// too many, the fastest of all answers is worth the others. And among the others, whoever answered
+// the newest round first: one that falls silent is passed over once a round has been answered
+// without it, and every tick with a read on its way is a race that the fastest wins.
+std::vector<NodeId> Machine::Respondents(const Leader& leader) const {
+  if (leader.reads.HasOverdue()) return {};
+  std::vector<std::pair<NodeId, const Progress*>> ready;
+  for (const auto& [id, peer] : leader.peers) {
+    if (peer.state() == Progress::State::kReplicate && peer.match() == log_.last()) {
+      ready.emplace_back(id, &peer);
+    }
+  }
+  std::sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
+    if (a.second->round != b.second->round) return a.second->round > b.second->round;
+    return a.second->round_place < b.second->round_place;
+  });
+  std::vector<NodeId> candidates{config_.id};
+  for (const auto& [id, peer] : ready) candidates.push_back(id);
+  return FirstQuorum(DecidingConf(), candidates);
 }
 
 void Machine::ReleaseReads() {

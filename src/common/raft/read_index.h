@@ -29,6 +29,9 @@ class ReadQueue {
   // Are there reads that no round asks for yet?
   bool NeedsRound() const { return !reads_.empty() && reads_.back().round > round_; }
   uint64_t BeginRound();
+  // One tick passes. What still waits for the answers to a round is overdue from now on.
+  void Tick() { overdue_ = round_; }
+  bool HasOverdue() const { return !reads_.empty() && reads_.front().round <= overdue_; }
   // The reads that a quorum's answers to `round` confirm, oldest first.
   std::vector<Read> TakeConfirmed(uint64_t round);
   std::vector<Read> TakeAll();
@@ -36,6 +39,7 @@ class ReadQueue {
  private:
   std::deque<Read> reads_;  // in the order of their rounds
   uint64_t round_ = 0;
+  uint64_t overdue_ = 0;  // the newest round that had begun at the last tick
 };
 
 // The other side: reads that were sent to the leader. Only a ticket that stands in here can be

@@ -18,7 +18,8 @@ void Machine::TickLeader() {
   for (auto& [id, peer] : leader.peers) {
     if (peer.sender) peer.sender->Tick(config_.election_ticks);
   }
-  if (++leader.heartbeat_ticks >= config_.heartbeat_ticks) {
+  leader.reads.Tick();
+  if (++leader.heartbeat_ticks >= config_.heartbeat_ticks || leader.reads.HasOverdue()) {
     leader.heartbeat_ticks = 0;
     SendHeartbeats();
   }
@@ -52,11 +53,12 @@ void Machine::CheckQuorum() {
 }
 
 void Machine::SendHeartbeats() {
-  const auto& leader = std::get<Leader>(role_);
-  for (const auto& [id, peer] : leader.peers) {
-    const Index known = MutantIs(15) ? log_.commit() : std::min(peer.match(), log_.commit());
-    Send(id, Heartbeat{known, leader.reads.round()}, When::kEarly);
-  }
+  for (const auto& [id, peer] : std::get<Leader>(role_).peers) SendHeartbeat(id, peer);
+}
+
+void Machine::SendHeartbeat(NodeId to, const Progress& peer) {
+  const Index known = MutantIs(15) ? log_.commit() : std::min(peer.match(), log_.commit());
+  Send(to, Heartbeat{known, std::get<Leader>(role_).reads.round()}, When::kEarly);
 }
 
 void Machine::SendAppends() {
@@ -214,7 +216,10 @@ Status Machine::On(const Message& message, const HeartbeatReply& reply) {
   auto* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || leader->peers.count(message.from) == 0) return OkStatus();
   Progress& peer = leader->peers.at(message.from);
-  if (reply.round <= leader->reads.round()) peer.round = std::max(peer.round, reply.round);
+  if (reply.round <= leader->reads.round() && reply.round > peer.round) {
+    peer.round = reply.round;
+    peer.round_place = leader->round_answers++;
+  }
   peer.OnHeartbeatReply(log_.last());
   MaybeHandOver(*leader, message.from);
   ReleaseReads();

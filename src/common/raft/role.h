@@ -44,6 +44,7 @@ struct Leader {
   int heartbeat_ticks = 0;
   int quorum_ticks = 0;
   ReadQueue reads;
+  uint64_t round_answers = 0;  // how often anybody has answered a newer round than before
   std::optional<Transfer> transfer;
   std::map<NodeId, Ticket> last_forwarded;  // the newest proposal taken from each follower
 };

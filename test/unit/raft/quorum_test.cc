@@ -91,6 +91,51 @@ TEST_CASE("who has won an election, against the definition") {
   for (const int times : seen) CHECK(times > 1000);
 }
 
+TEST_CASE("the first quorum: those in the order given that each are needed for it") {
+  const auto numbers = [](const ConfState& conf, const std::vector<uint64_t>& candidates) {
+    std::vector<uint64_t> chosen;
+    for (const NodeId id : FirstQuorum(conf, Conf(candidates).voters)) chosen.push_back(id.value());
+    return chosen;
+  };
+  using Ids = std::vector<uint64_t>;
+  CHECK(numbers(Conf({1, 2, 3}), {3, 1, 2}) == Ids{3, 1});
+  CHECK(numbers(Conf({1, 2, 3}), {3}).empty());
+  CHECK(numbers(Conf({1, 2, 3}, {4}), {4, 2, 4, 1}) == Ids{2, 1});
+  CHECK(numbers(Conf({1}, {2}), {1, 2}) == Ids{1});
+  ConfState joint = Conf({1, 4, 5});
+  joint.outgoing = Conf({1, 2, 3}).voters;
+  CHECK(numbers(joint, {1, 2, 3, 4, 5}) == Ids{1, 2, 4});
+  CHECK(numbers(joint, {1, 2, 3}).empty());
+
+  Random random(10);
+  int quorums = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    const ConfState conf = RandomConf(random);
+    std::vector<NodeId> candidates;
+    for (uint64_t id = 1; id <= 19; ++id) {
+      if (random.Below(3) != 0) candidates.emplace_back(id);
+    }
+    for (size_t i = candidates.size(); i > 1; --i) {
+      std::swap(candidates[i - 1], candidates[random.Below(i)]);
+    }
+    const auto is_quorum = [&](const std::vector<NodeId>& nodes) {
+      return IsQuorum(conf, [&](NodeId node) {
+        return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+      });
+    };
+    std::vector<NodeId> chosen = FirstQuorum(conf, candidates);
+    INFO(Describe(conf) << " in round " << round);
+    REQUIRE(chosen.empty() != is_quorum(candidates));
+    if (chosen.empty()) continue;
+    ++quorums;
+    REQUIRE(is_quorum(chosen));
+    if (!conf.IsJoint()) REQUIRE(chosen.size() == conf.voters.size() / 2 + 1);
+    chosen.pop_back();
+    REQUIRE_FALSE(is_quorum(chosen));
+  }
+  CHECK(quorums > 1000);
+}
+
 TEST_CASE("two quorums of one configuration, or of two neighbours, have a common member") {
   Random random(9);
   const auto quorum = [&](const ConfState& conf, uint64_t members) {

@@ -38,6 +38,31 @@ TEST_CASE("a confirmed round does not reach reads that came after it") {
   CHECK(queue.size() == 0);
 }
 
+TEST_CASE("a read is overdue from the tick that finds it waiting until it is confirmed") {
+  ReadQueue queue;
+  queue.Tick();
+  queue.Add(Number(1), Index(1));
+  queue.BeginRound();
+  CHECK_FALSE(queue.HasOverdue());
+  queue.Tick();
+  CHECK(queue.HasOverdue());
+  queue.Add(Number(2), Index(1));
+  queue.BeginRound();
+  CHECK(queue.TakeConfirmed(1).size() == 1);
+  CHECK_FALSE(queue.HasOverdue());
+  queue.Tick();
+  CHECK(queue.HasOverdue());
+  CHECK(queue.TakeConfirmed(2).size() == 1);
+  CHECK_FALSE(queue.HasOverdue());
+}
+
+TEST_CASE("a read without a round is not overdue: nobody has been asked yet") {
+  ReadQueue queue;
+  queue.Add(Number(1), Index(1));
+  queue.Tick();
+  CHECK_FALSE(queue.HasOverdue());
+}
+
 TEST_CASE("a forwarded read is answered once, or forgotten in time") {
   ForwardedReads reads;
   reads.Add(Number(1));
