@@ -83,8 +83,9 @@ enum class TransferOutcome : uint8_t { kStarted, kNotLeader, kNotVoter, kAlready
 //
 // READS. ReadIndex on any member (§6.4). Calls between two outputs share one round; followers
 // forward. While no entries are under way, a round asks only as many voters as make a quorum with
-// the leader; otherwise, and when a tick has found it unanswered, everybody. The answer comes in
-// Output::reads with the index that the state machine must have applied. A read is given up when
+// the leader; otherwise, and when a tick has found it unanswered, everybody. Where a follower and
+// the leader are a quorum, what the follower forwards is answered without a round. The answer comes
+// in Output::reads with the index that the state machine must have applied. A read is given up when
 // leadership changes, and a forwarded one also after an election time-out, because its message may
 // be lost.
 //

@@ -133,6 +133,7 @@ class Machine {
   void AddRead(Leader& leader, const Ticket& ticket);
   void BeginReadRound(Leader& leader);
   std::vector<NodeId> Respondents(const Leader& leader) const;
+  bool ConfirmsItself(const Leader& leader, NodeId from) const;
   void ReleaseReads();
   void AnswerRead(const Ticket& ticket, bool confirmed, Index index);
   base::Status On(const Message& message, const ReadRequest& request);

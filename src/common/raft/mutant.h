@@ -29,7 +29,7 @@
 //   22  a configuration change is taken before this term has committed an entry
 //   23  a leader goes on without its quorum (check-quorum never steps down)
 //   24  a forwarded proposal that arrives twice is appended twice
-//   25  who is not asked to confirm a read counts as if he had
+//   25  whoever is not asked to confirm a read counts as if he had answered
 //
 //   50 and up are the shell's (common/replication)
 #ifndef MATRICULA_MUTANT

@@ -109,10 +109,22 @@ void Machine::AnswerRead(const Ticket& ticket, bool confirmed, Index index) {
   }
 }
 
+// §6.4 wants to hear, after a read came, from a quorum that knows of no later leader. What a
+// follower forwards came to it before it wrote the message, and the message is of this term; so in
+// a group of three it is all that there is to hear. Of reads that came to others it says nothing:
+// it may have been long on its way.
+bool Machine::ConfirmsItself(const Leader& leader, NodeId from) const {
+  if (log_.commit() < leader.first_own && !MutantIs(3)) return false;
+  return IsQuorum(DecidingConf(), [&](NodeId id) { return id == config_.id || id == from; }) ||
+         MutantIs(25);
+}
+
 Status Machine::On(const Message& message, const ReadRequest& request) {
   auto* own = std::get_if<Leader>(&role_);
   if (own == nullptr || own->reads.size() >= config_.max_pending_reads) {
     Send(message.from, ReadReply{request.ticket, false, Index(0)}, When::kEarly);
+  } else if (ConfirmsItself(*own, message.from)) {
+    AnswerRead(request.ticket, true, log_.commit());
   } else {
     AddRead(*own, request.ticket);
   }

@@ -131,8 +131,8 @@ TEST_CASE("who answered the newest round first is asked, however many follow") {
   for (const uint64_t id : {5, 4, 2, 3}) solo.Hear(id, 1, HeartbeatReply{1});
   CHECK(Confirmed(solo) == 1);
   CHECK(AskedByRead(solo) == Ids{4, 5});
-  // Answering the same again makes nobody faster.
-  solo.Hear(2, 1, HeartbeatReply{1});
+  // To answer the same again makes nobody slower.
+  solo.Hear(5, 1, HeartbeatReply{1});
   CHECK(AskedByRead(solo) == Ids{4, 5});
 }
 
@@ -196,6 +196,67 @@ TEST_CASE("a leader that is about to leave asks a quorum without itself") {
   CHECK(Confirmed(solo) == 0);
   solo.Hear(2, 1, HeartbeatReply{1});
   CHECK(Confirmed(solo) == 1);
+}
+
+TEST_CASE("a follower's question makes a quorum of three with the leader, and asks nobody else") {
+  Solo solo = Quiet(Conf({1, 2, 3}));
+  const auto ask = [&](uint64_t from, uint64_t number) {
+    return solo.Hear(from, solo.term(), ReadRequest{{NodeId(from), 1, number}});
+  };
+  const auto is_answer = [&](const std::vector<Message>& said, uint64_t to, uint64_t index) {
+    const auto replies = Only<ReadReply>(said);
+    return said.size() == 1 && replies.size() == 1 && replies[0].first == to &&
+           replies[0].second.confirmed && replies[0].second.index == Index(index);
+  };
+  CHECK(is_answer(ask(3, 1), 3, 1));
+  solo.Propose("a");
+  solo.Said();
+  CHECK(is_answer(ask(2, 1), 2, 1));
+  Catch(solo, {3});
+  CHECK(is_answer(ask(2, 2), 2, 2));
+  Catch(solo, {2});
+
+  // It says nothing about a read that came to somebody else, perhaps long after it was written.
+  CHECK(AskedByRead(solo) == Ids{2});
+  CHECK(is_answer(ask(2, 3), 2, 2));
+  CHECK(is_answer(ask(3, 2), 3, 2));
+  CHECK(Confirmed(solo) == 0);
+}
+
+TEST_CASE("a follower's question is no quorum of five, and a learner's none at all") {
+  Solo five = Quiet(Conf({1, 2, 3, 4, 5}));
+  const auto said = five.Hear(5, 1, ReadRequest{{NodeId(5), 1, 1}});
+  CHECK(Receivers(said) == Ids{2, 3});
+  CHECK(Only<ReadReply>(said).empty());
+
+  Solo three = Quiet(Conf({1, 2, 3}, {4}));
+  CHECK(Receivers(three.Hear(4, 1, ReadRequest{{NodeId(4), 1, 1}})) == Ids{2});
+  const auto answered = Only<ReadReply>(three.Hear(2, 1, HeartbeatReply{1}));
+  REQUIRE(answered.size() == 1);
+  CHECK(answered[0].first == 4);
+}
+
+TEST_CASE("a follower's question waits until the leader has committed in its own term") {
+  Solo solo(Conf({1, 2, 3}), RareHeartbeats);
+  solo.Lead();
+  const auto said = solo.Hear(3, 1, ReadRequest{{NodeId(3), 1, 1}});
+  CHECK(Only<ReadReply>(said).empty());
+  CHECK(Receivers(said) == Ids{2, 3});
+  solo.Hear(2, 1, HeartbeatReply{1});
+  const auto answered =
+      Only<ReadReply>(solo.Hear(2, 1, AppendReply{true, Index(1), Index(0), Index(0), Term(0)}));
+  REQUIRE(answered.size() == 1);
+  CHECK(answered[0].second.index == Index(1));
+}
+
+TEST_CASE("a question of an earlier term confirms nothing") {
+  Solo solo = Quiet(Conf({1, 2, 3}));
+  solo.Hear(3, 2, TermNotice{});
+  solo.Lead();
+  Catch(solo, {2, 3});
+  const auto said = solo.Hear(3, 1, ReadRequest{{NodeId(3), 1, 1}});
+  CHECK(Only<ReadReply>(said).empty());
+  CHECK(Only<TermNotice>(said).size() == 1);
 }
 
 TEST_CASE("a follower that dies costs a read one tick, and the next ones nothing") {
