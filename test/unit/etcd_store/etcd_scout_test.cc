@@ -125,6 +125,8 @@ class FakeServer final : public etcdserverpb::KV::Service,
   void Claim(uint64_t leader) { leader_ = leader; }
   void SetTerm(uint64_t term) { term_ = term; }
   void SetMember(uint64_t member) { member_ = member; }
+  // It answers no reads.
+  void Refuse(bool refuse) { refuse_ = refuse; }
   // It takes that long to tell its status.
   void DelayStatus(int64_t ms) { delay_ms_ = ms; }
   int asked() const { return asked_; }
@@ -139,7 +141,7 @@ class FakeServer final : public etcdserverpb::KV::Service,
   grpc::Status Range(grpc::ServerContext*, const etcdserverpb::RangeRequest*,
                      etcdserverpb::RangeResponse* response) override {
     Fill(response->mutable_header());
-    return grpc::Status::OK;
+    return refuse_ ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "not now") : grpc::Status::OK;
   }
   grpc::Status Status(grpc::ServerContext* context, const etcdserverpb::StatusRequest*,
                       etcdserverpb::StatusResponse* response) override {
@@ -157,6 +159,7 @@ class FakeServer final : public etcdserverpb::KV::Service,
   std::atomic<uint64_t> leader_{0};
   std::atomic<int64_t> delay_ms_{0};
   std::atomic<int> asked_{0};
+  std::atomic<bool> refuse_{false};
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -246,6 +249,25 @@ TEST_CASE("during an election requests go on, and the winner is asked") {
   ReadFor(*store, 300);
   second.Claim(2);
   CHECK(TurnsTo(*store, 2));
+}
+
+TEST_CASE("a server that led is nothing special once nobody here leads") {
+  FakeServer first(1, 5), second(2, 5);
+  first.Claim(1);
+  const auto store = OpenStore({second.address(), first.address()});
+  REQUIRE(TurnsTo(*store, 1));
+  const int asked = first.asked();
+  for (FakeServer* server : {&first, &second}) {
+    server->Claim(9);
+    server->SetTerm(6);
+  }
+  ReadFor(*store, 400);
+  REQUIRE(first.asked() > asked);
+  first.Refuse(true);
+  REQUIRE(Answerer(*store) == 2);
+  first.Refuse(false);
+  ReadFor(*store, kSuspectMs + 300);
+  CHECK(Answerer(*store) == 2);  // it works, so it is stayed with
 }
 
 TEST_CASE("another server behind the leader's address is not taken for the leader") {
