@@ -12,6 +12,8 @@ namespace matricula::base {
 class CAPABILITY("mutex") Mutex {
  public:
   void Lock() ACQUIRE() { mutex_.lock(); }
+  // False at once if somebody else has it. Not for who has it already.
+  bool TryLock() TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void Unlock() RELEASE() { mutex_.unlock(); }
 
  private:

@@ -15,4 +15,5 @@
 #define REQUIRES(mutex) MATRICULA_TSA(requires_capability(mutex))
 #define EXCLUDES(mutex) MATRICULA_TSA(locks_excluded(mutex))
 #define ACQUIRE(...) MATRICULA_TSA(acquire_capability(__VA_ARGS__))
+#define TRY_ACQUIRE(...) MATRICULA_TSA(try_acquire_capability(__VA_ARGS__))
 #define RELEASE(...) MATRICULA_TSA(release_capability(__VA_ARGS__))

@@ -113,6 +113,8 @@ struct Output {
 
   bool NeedsSync() const { return snapshot || hard_state || !entries.empty(); }
   bool Empty() const;
+  // Messages that promise nothing, and answers to reads: neither disk nor state machine has a part.
+  bool OnlyTalk() const;
 };
 
 // What became of a call to Propose or ProposeConfChange. Everything but kAppended and kForwarded

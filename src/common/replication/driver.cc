@@ -290,6 +290,12 @@ Status Driver::Finish() {
   return failure_;
 }
 
+void Driver::FinishTalk() {
+  ENSURE(OnlyTalk(), "there is more to be done than to talk");
+  AnswerReads();
+  in_hand_.reset();
+}
+
 void Driver::KeepHouse() {
   if (!HasHousekeeping()) return;
   const Result<bool> more = state_machine_.KeepHouse();

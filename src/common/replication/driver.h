@@ -99,6 +99,11 @@ class Driver {
   // acknowledged, everybody who waits has been told so, and every later call does nothing.
   base::Status Finish();
 
+  // What Begin has taken is messages, which have left, and answers to reads. FinishTalk does then
+  // what Finish would, short of housekeeping, and takes no longer than telling those who wait.
+  bool OnlyTalk() const { return in_hand_ && in_hand_->OnlyTalk(); }
+  void FinishTalk();
+
   // Whether the state machine has work left that nobody waits for. A step of it is done after every
   // output; when there is none to do, the owner calls KeepHouse as often as it likes.
   bool HasHousekeeping() const { return failure_.ok() && housekeeping_; }

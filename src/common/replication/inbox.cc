@@ -10,6 +10,18 @@ using base::Code;
 using base::MutexLock;
 using base::Status;
 
+namespace {
+
+// What confirms that a leader leads, and reads that travel.
+bool IsTalk(const raft::Message& message) {
+  return std::holds_alternative<raft::Heartbeat>(message.body) ||
+         std::holds_alternative<raft::HeartbeatReply>(message.body) ||
+         std::holds_alternative<raft::ReadRequest>(message.body) ||
+         std::holds_alternative<raft::ReadReply>(message.body);
+}
+
+}  // namespace
+
 Status Inbox::AdmitCall(size_t bytes) {
   if (closed_) return {Code::kUnavailable, "this replica is stopping"};
   if (content_.proposals.size() + content_.reads.size() >= limits_.calls ||
@@ -27,54 +39,90 @@ void Inbox::AddProposal(std::string command, Driver::ProposalDone done) {
     refusal = AdmitCall(command.size());
     if (refusal.ok()) {
       content_.proposals.push_back({std::move(command), std::move(done)});
-      changed_.NotifyOne();
+      NoteWork();
       return;
     }
   }
   std::move(done)(std::move(refusal));
 }
 
-void Inbox::AddRead(Driver::ReadDone done) {
+bool Inbox::AddRead(Driver::ReadDone done) {
   Status refusal;
   {
     const MutexLock lock(mutex_);
     refusal = AdmitCall(0);
     if (refusal.ok()) {
       content_.reads.push_back(std::move(done));
-      changed_.NotifyOne();
-      return;
+      return NoteTalk();
     }
   }
   std::move(done)(std::move(refusal));
+  return false;
 }
 
-void Inbox::AddMessage(raft::Message message) {
+bool Inbox::AddMessage(raft::Message message) {
   const size_t bytes = QueueCost(message);
   const MutexLock lock(mutex_);
   if (quitting_ || content_.messages.size() >= limits_.messages ||
       content_.message_bytes + bytes > limits_.message_bytes) {
-    return;
+    return false;
   }
+  const bool talk = IsTalk(message);
   content_.message_bytes += bytes;
   content_.messages.push_back(std::move(message));
-  changed_.NotifyOne();
+  if (talk) return NoteTalk();
+  NoteWork();
+  return false;
 }
 
 bool Inbox::AddTask(Task task) {
   const MutexLock lock(mutex_);
   if (quitting_) return false;
   content_.tasks.push_back(std::move(task));
-  changed_.NotifyOne();
+  NoteWork();
   return true;
 }
 
-Inbox::Content Inbox::Take(int64_t timeout_ns) {
+void Inbox::NoteWork() {
+  work_ = true;
+  if (asleep_) changed_.NotifyOne();
+}
+
+bool Inbox::NoteTalk() {
+  if (has_helper_ && asleep_ && !work_) return !std::exchange(called_, true);
+  if (asleep_) changed_.NotifyOne();
+  return false;
+}
+
+bool Inbox::HasSomething() const { return work_ || quitting_ || (!content_.empty() && !called_); }
+
+void Inbox::Await(int64_t timeout_ns) {
   const MutexLock lock(mutex_);
+  if (HasSomething() || timeout_ns <= 0) return;
+  asleep_ = true;
   // Woken for nothing, the caller comes back with what is left of its time.
-  if (content_.empty() && !quitting_ && timeout_ns > 0) {
-    changed_.WaitFor(mutex_, std::chrono::nanoseconds(timeout_ns));
-  }
+  changed_.WaitFor(mutex_, std::chrono::nanoseconds(timeout_ns));
+  asleep_ = false;
+}
+
+Inbox::Content Inbox::Take() {
+  const MutexLock lock(mutex_);
+  work_ = false;
+  called_ = false;
   return std::exchange(content_, {});
+}
+
+std::optional<Inbox::Content> Inbox::TakeTalk() {
+  const MutexLock lock(mutex_);
+  called_ = false;
+  if (work_ || quitting_) return {};
+  return std::exchange(content_, {});
+}
+
+void Inbox::Wake() {
+  const MutexLock lock(mutex_);
+  called_ = false;
+  NoteWork();
 }
 
 void Inbox::Close() {

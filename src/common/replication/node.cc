@@ -48,7 +48,8 @@ Node::Node(Options options, std::unique_ptr<Driver> driver, const base::Clock& c
     : options_(std::move(options)),
       clock_(clock),
       inbox_({options_.max_queued_calls, options_.max_queued_call_bytes,
-              options_.max_queued_messages, options_.max_queued_message_bytes}),
+              options_.max_queued_messages, options_.max_queued_message_bytes},
+             options_.helper != nullptr),
       driver_(std::move(driver)),
       preparer_([this](std::shared_ptr<SnapshotSource> source, Status status) {
         // If the thread is gone, so is whoever wanted the snapshot.
@@ -56,6 +57,10 @@ Node::Node(Options options, std::unique_ptr<Driver> driver, const base::Clock& c
                                  Driver& here) { here.SnapshotPrepared(source, status); });
       }),
       next_tick_ns_(clock.MonotonicNs() + options_.tick_ms * kNsPerMs) {
+  {
+    const MutexLock lock(crank_->mutex);
+    crank_->node = this;
+  }
   Publish();
   thread_ = std::thread([this] { Run(); });
 }
@@ -66,7 +71,9 @@ void Node::Propose(std::string command, Driver::ProposalDone done) {
   inbox_.AddProposal(std::move(command), std::move(done));
 }
 
-void Node::Read(Driver::ReadDone done) { inbox_.AddRead(std::move(done)); }
+void Node::Read(Driver::ReadDone done) {
+  if (inbox_.AddRead(std::move(done))) CallHelper();
+}
 
 void Node::ChangeMembers(raft::ConfChange change, Driver::ProposalDone done) {
   auto shared = std::make_shared<Driver::ProposalDone>(std::move(done));
@@ -106,7 +113,9 @@ void Node::Describe(base::Done<Details> done) {
   if (!taken) std::move (*shared)(Stopping());
 }
 
-void Node::Receive(raft::Message message) { inbox_.AddMessage(std::move(message)); }
+void Node::Receive(raft::Message message) {
+  if (inbox_.AddMessage(std::move(message))) CallHelper();
+}
 
 void Node::PeerUnreachable(raft::NodeId peer) {
   (void)inbox_.AddTask([peer](Driver& driver) { driver.PeerUnreachable(peer); });
@@ -125,31 +134,68 @@ Node::Summary Node::summary() const {
 // during one sync shares the next.
 void Node::Run() {
   const base::Heartbeat heartbeat("raft");
-  bool worked = false;
+  bool busy = false;
   while (!inbox_.quitting()) {
     base::Heartbeat::Beat();
-    Feed(inbox_.Take(worked || driver_->HasHousekeeping() ? 0 : UntilNextTick()));
-    TickIfDue();
-    worked = driver_->Begin();
-    // Their status is looked at below, where every failure comes by.
-    if (worked) {
-      (void)driver_->Finish();
-    } else {
-      driver_->KeepHouse();
-    }
-    if (!preparer_.busy()) {
-      if (auto source = driver_->TakeSnapshotToPrepare()) preparer_.Prepare(std::move(source));
-    }
-    Publish();
-    SettleTransfers();
-    if (!driver_->failure().ok() && !std::exchange(told_fatal_, true) && options_.on_fatal) {
-      options_.on_fatal(driver_->failure());
-    }
+    inbox_.Await(busy ? 0 : UntilNextTick());
+    const MutexLock lock(crank_->mutex);
+    busy = Turn();
   }
-  Feed(inbox_.Take(0));
+  End();
+}
+
+// True if there is more to do.
+bool Node::Turn() {
+  // The status of both is looked at below, where every failure comes by.
+  if (std::exchange(unfinished_, false)) (void)driver_->Finish();
+  Feed(inbox_.Take());
+  TickIfDue();
+  const bool worked = driver_->Begin();
+  if (worked) {
+    (void)driver_->Finish();
+  } else {
+    driver_->KeepHouse();
+  }
+  if (!preparer_.busy()) {
+    if (auto source = driver_->TakeSnapshotToPrepare()) preparer_.Prepare(std::move(source));
+  }
+  Publish();
+  SettleTransfers();
+  if (!driver_->failure().ok() && !std::exchange(told_fatal_, true) && options_.on_fatal) {
+    options_.on_fatal(driver_->failure());
+  }
+  return worked || driver_->HasHousekeeping();
+}
+
+void Node::End() {
+  const MutexLock lock(crank_->mutex);
+  crank_->node = nullptr;
+  Feed(inbox_.Take());
   for (Transfer& transfer : transfers_) std::move(transfer.done)(Stopping());
   transfers_.clear();
   driver_.reset();
+}
+
+void Node::CallHelper() {
+  options_.helper([crank = crank_] {
+    // Whoever has it looks at the queue before it sleeps.
+    if (!crank->mutex.TryLock()) return;
+    if (crank->node != nullptr) crank->node->Talk();
+    crank->mutex.Unlock();
+  });
+}
+
+// The helper's turn. The thread sleeps, or is about to; it is woken for everything but talk.
+void Node::Talk() {
+  if (unfinished_ || driver_->HasHousekeeping() || !driver_->failure().ok()) return inbox_.Wake();
+  std::optional<Inbox::Content> talk = inbox_.TakeTalk();
+  if (!talk) return;
+  Feed(std::move(*talk));
+  if (driver_->Begin()) {
+    unfinished_ = !driver_->OnlyTalk();
+    if (!unfinished_) driver_->FinishTalk();
+  }
+  if (unfinished_ || !driver_->failure().ok()) inbox_.Wake();
 }
 
 void Node::Feed(Inbox::Content content) {

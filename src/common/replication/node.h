@@ -1,5 +1,7 @@
 #pragma once
 
+#include <absl/functional/any_invocable.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +22,10 @@ namespace matricula::replication {
 // thread, and nothing waits: calls are queued, the thread takes all that is waiting as one batch,
 // and what arrives during its sync becomes the next one. Answers are given on that thread (on the
 // caller's if the queue is full) and must not block it.
+//
+// A thread that sleeps is not woken for talk (inbox.h) if the options name a helper: that one turns
+// the crank instead, and gives the answers to reads. What turns out to need disk or state machine
+// after all is left to the thread.
 class Node {
  public:
   struct Options {
@@ -31,6 +37,10 @@ class Node {
     size_t max_queued_call_bytes = size_t{64} << 20;
     size_t max_queued_messages = 4'096;
     size_t max_queued_message_bytes = size_t{64} << 20;
+    // Runs the task soon, one after the other, on a thread that is awake anyway, as rpc::Loop::Run;
+    // may drop it at the end. Empty: there is no such thread.
+    using Task = absl::AnyInvocable<void() &&>;
+    std::function<void(Task)> helper;
     // The log, the state machine or the disk under them has failed: nothing more is acknowledged.
     // Called once, on the node's thread; whoever is told should end the process.
     std::function<void(const base::Status&)> on_fatal;
@@ -92,7 +102,17 @@ class Node {
 
   Node(Options options, std::unique_ptr<Driver> driver, const base::Clock& clock);
 
+  // The right to turn the driver's crank. Outlives the node, because a helper may come late.
+  struct Crank {
+    base::Mutex mutex;
+    Node* node GUARDED_BY(mutex) = nullptr;
+  };
+
   void Run();
+  bool Turn();
+  void End();
+  void CallHelper();
+  void Talk();
   void Feed(Inbox::Content content);
   void TickIfDue();
   int64_t UntilNextTick() const;
@@ -106,8 +126,12 @@ class Node {
   const base::Clock& clock_;
   Inbox inbox_;
 
-  // The node's thread's own.
+  const std::shared_ptr<Crank> crank_ = std::make_shared<Crank>();
+  // Of whoever holds the crank.
   std::unique_ptr<Driver> driver_;
+  bool unfinished_ = false;  // the driver has begun what the thread must finish
+
+  // The node's thread's own.
   Preparer preparer_;
   int64_t next_tick_ns_;
   bool told_fatal_ = false;

@@ -97,6 +97,7 @@ replication::Node::Options RaftSequencer::NodeOptions() {
   replication::Node::Options options;
   options.tick_ms = static_cast<int>(kTickMs);
   options.on_fatal = options_.on_fatal;
+  options.helper = options_.helper;
   options.driver.raft.id = raft::NodeId(options_.member_id);
   options.driver.raft.seed = Seed();
   options.driver.raft.heartbeat_ticks = kHeartbeatTicks;

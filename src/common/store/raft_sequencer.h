@@ -40,6 +40,8 @@ class RaftSequencer final : public Sequencer {
     std::function<void()> on_tick;
     // The configuration as found on disk, before anything of the log is applied.
     std::function<void(const raft::ConfState&)> on_conf;
+    // As replication::Node::Options::helper.
+    std::function<void(replication::Node::Options::Task)> helper;
     // A leader is known now, or is not any more. On the node's thread; must not block.
     std::function<void(bool known)> on_leader;
   };
@@ -64,7 +66,7 @@ class RaftSequencer final : public Sequencer {
   void Retire();
 
   // Done when this member has applied whatever was acknowledged anywhere before the call. On the
-  // node's thread, which it must not hold up.
+  // node's thread, or its helper's; must not hold either up.
   using Barrier = absl::AnyInvocable<void(base::Status) &&>;
   void AwaitCurrent(Barrier done);
 

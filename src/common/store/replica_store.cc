@@ -148,6 +148,9 @@ Status ReplicaStore::StartSequencer() {
   options.max_log_bytes = replication.max_log_bytes;
   options.on_fatal = options_.on_fatal;
   options.on_tick = [this] { OnTick(); };
+  if (options_.loop) {
+    options.helper = [loop = options_.loop](auto task) { loop->Run(std::move(task)); };
+  }
   options.on_leader = [this](bool known) {
     const auto& tell = options_.replication->on_leader;
     if (tell) tell(known && !corrupt_);

@@ -281,37 +281,155 @@ TEST_CASE("node: a failing disk is reported once, and nothing is acknowledged af
 }
 
 TEST_CASE("node: the queue is bounded") {
-  Inbox inbox({2, 10, 2, 1'000'000});
+  Inbox inbox({2, 10, 2, 1'000'000}, false);
   std::vector<Code> codes;
   const auto note = [&](base::Result<std::any> result) { codes.push_back(result.status().code()); };
   inbox.AddProposal("12345", note);
   inbox.AddProposal("123456", note);
   CHECK(codes == std::vector{Code::kResourceExhausted});
   inbox.AddProposal("12345", note);
-  inbox.AddRead([&](base::Result<raft::Index> result) { codes.push_back(result.status().code()); });
+  const auto note_read = [&](base::Result<raft::Index> result) {
+    codes.push_back(result.status().code());
+  };
+  CHECK_FALSE(inbox.AddRead(note_read));
   CHECK(codes.size() == 2);
-  for (int i = 0; i < 3; ++i) {
-    inbox.AddMessage({NodeId(1), NodeId(2), raft::Term(1), raft::TermNotice{}});
-  }
-  Inbox::Content content = inbox.Take(0);
+  const auto add = [&](raft::Body body) {
+    CHECK_FALSE(inbox.AddMessage({NodeId(1), NodeId(2), raft::Term(1), std::move(body)}));
+  };
+  for (int i = 0; i < 3; ++i) add(raft::TermNotice{});
+  Inbox::Content content = inbox.Take();
   CHECK(content.proposals.size() == 2);
   CHECK(content.messages.size() == 2);
   const auto large = [](size_t bytes) { return raft::Payload(std::string(bytes, 'x')); };
-  inbox.AddMessage({NodeId(1), NodeId(2), raft::Term(1),
-                    raft::AppendRequest{{}, {}, {}, {{{}, {}, {}, large(600'000)}}}});
-  inbox.AddMessage(
-      {NodeId(1), NodeId(2), raft::Term(1), raft::SnapshotChunk{{}, {}, 0, 0, large(600'000)}});
-  CHECK(inbox.Take(0).messages.size() == 1);
-  inbox.AddMessage({NodeId(1), NodeId(2), raft::Term(1),
-                    raft::ProposeRequest{{}, {large(600'000), large(600'000)}}});
-  CHECK(inbox.Take(0).messages.empty());
+  add(raft::AppendRequest{{}, {}, {}, {{{}, {}, {}, large(600'000)}}});
+  add(raft::SnapshotChunk{{}, {}, 0, 0, large(600'000)});
+  CHECK(inbox.Take().messages.size() == 1);
+  add(raft::ProposeRequest{{}, {large(600'000), large(600'000)}});
+  CHECK(inbox.Take().messages.empty());
   inbox.Close();
   inbox.AddProposal("1", note);
   CHECK(codes.back() == Code::kUnavailable);
   CHECK(inbox.AddTask([](Driver&) {}));
   inbox.Quit();
   CHECK_FALSE(inbox.AddTask([](Driver&) {}));
-  CHECK(inbox.Take(1'000'000'000).tasks.size() == 1);
+  inbox.Await(1'000'000'000);
+  CHECK(inbox.Take().tasks.size() == 1);
+}
+
+TEST_CASE("node: a helper is called once for talk that comes while the thread sleeps") {
+  Inbox inbox({10, 1'000, 10, 1'000}, true);
+  const auto ignore = [](auto) {};
+  const raft::Message talk{NodeId(1), NodeId(2), raft::Term(1), raft::Heartbeat{}};
+  const raft::Message work{NodeId(1), NodeId(2), raft::Term(1), raft::AppendReply{}};
+  // The thread is awake: it will look before it sleeps.
+  CHECK_FALSE(inbox.AddRead(ignore));
+  inbox.Await(60'000'000'000);
+  CHECK(inbox.Take().reads.size() == 1);
+
+  std::atomic<bool> over{false};
+  std::thread sleeper([&] {
+    while (!over) inbox.Await(60'000'000'000);
+  });
+  while (!inbox.AddMessage(talk)) {  // not asleep yet
+    (void)inbox.Take();
+    std::this_thread::yield();
+  }
+  CHECK_FALSE(inbox.AddMessage(talk));
+  CHECK_FALSE(inbox.AddRead(ignore));
+  const auto taken = inbox.TakeTalk();
+  REQUIRE(taken);
+  CHECK(taken->messages.size() == 2);
+  CHECK(taken->reads.size() == 1);
+  CHECK(inbox.AddRead(ignore));
+  over = true;
+  CHECK_FALSE(inbox.AddMessage(work));
+  sleeper.join();
+  CHECK_FALSE(inbox.TakeTalk());
+  CHECK(inbox.Take().messages.size() == 1);
+  inbox.Wake();
+  inbox.Await(60'000'000'000);
+}
+
+// A thread for the small steps of all nodes, as rpc::Loop is in the daemon.
+class Helper {
+ public:
+  Helper() : thread_([this] { Run(); }) {}
+  ~Helper() {
+    Do([this] { over_ = true; });
+    thread_.join();
+  }
+  void Do(Node::Options::Task task) {
+    const base::MutexLock lock(mutex_);
+    tasks_.push_back(std::move(task));
+    changed_.NotifyOne();
+  }
+  std::thread::id id() const { return thread_.get_id(); }
+
+ private:
+  void Run() {
+    while (!over_) {
+      std::vector<Node::Options::Task> tasks;
+      {
+        const base::MutexLock lock(mutex_);
+        while (tasks_.empty()) changed_.Wait(mutex_);
+        tasks.swap(tasks_);
+      }
+      for (Node::Options::Task& task : tasks) std::move(task)();
+    }
+  }
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<Node::Options::Task> tasks_ GUARDED_BY(mutex_);
+  bool over_ = false;
+  std::thread thread_;
+};
+
+TEST_CASE("node: a read of a quiet group wakes no node's thread") {
+  Helper helper;
+  Nodes nodes(3, [&](Node::Options& options) {
+    options.tick_ms = 50;
+    options.helper = [&](Node::Options::Task task) { helper.Do(std::move(task)); };
+  });
+  const int leader = nodes.Leader();
+  REQUIRE(nodes.Propose(leader, "a=1").ok());
+  int by_helper = 0;
+  constexpr int kReads = 60;
+  for (int i = 0; i < kReads; ++i) {
+    std::promise<std::thread::id> answered;
+    nodes[1 + i % 3].Read([&](base::Result<raft::Index> result) {
+      REQUIRE(result.ok());
+      answered.set_value(std::this_thread::get_id());
+    });
+    by_helper += answered.get_future().get() == helper.id();
+  }
+  // Now and then a tick, or the end of a proposal, has a thread awake.
+  CHECK(by_helper > kReads / 2);
+}
+
+TEST_CASE("node: threads and helper take turns, and an end in between harms nobody") {
+  Helper helper;
+  std::atomic<int> open{0};
+  {
+    Nodes nodes(3, [&](Node::Options& options) {
+      options.helper = [&](Node::Options::Task task) { helper.Do(std::move(task)); };
+    });
+    nodes.Leader();
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 3; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < 300; ++i) {
+          const int id = 1 + (thread + i) % 3;
+          open += 2;
+          nodes[id].Propose("k=" + std::to_string(i), [&](base::Result<std::any>) { --open; });
+          nodes[id].Read([&](base::Result<raft::Index>) { --open; });
+          if (i % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(open == 0);
 }
 
 TEST_CASE("node: its end answers everybody") {
