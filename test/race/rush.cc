@@ -187,11 +187,12 @@ class Rush {
          day::Request(&Portal::PrepareAsyncRemoveProfessor, Pair(sigla_, Teacher()))},
         {"remove_aluno", day::Request(&Admin::PrepareAsyncRemoveAluno, victim)},
         {"novo_aluno", NovoAluno(Victim())}};
-    auto& [task, write] = tasks[step % std::size(tasks)];
-    Send(step % doors_.size(), std::move(write), [this, task, step](const day::Answer& answer) {
-      office_[task].Note(answer);
-      Office(step + 1);
-    });
+    auto& [name, write] = tasks[step % std::size(tasks)];
+    Send(step % doors_.size(), std::move(write),
+         [this, task = name, step](const day::Answer& answer) {
+           office_[task].Note(answer);
+           Office(step + 1);
+         });
   }
 
   void Drive() {

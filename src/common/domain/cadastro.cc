@@ -227,14 +227,14 @@ std::optional<std::string> UnlessPossible(std::string_view id, const Kind& kind)
 
 }  // namespace
 
-void Cadastro::NovoAluno(project::Aluno aluno, std::string request_id, Answer done) {
+void Cadastro::NovoAluno(const project::Aluno& aluno, std::string request_id, Answer done) {
   if (AnsweredAtOnce(request_id, rules_.Check(aluno), done)) return;
   Pedido pedido = MakePedido(std::move(request_id), "NovoAluno", {aluno.matricula(), aluno.nome()});
   Record record{kAluno, aluno.matricula(), EncodeAluno(aluno)};
   Start(transactor_, Create(transactor_, std::move(record), std::move(pedido)), std::move(done));
 }
 
-void Cadastro::EditaAluno(project::Aluno aluno, std::string request_id, Answer done) {
+void Cadastro::EditaAluno(const project::Aluno& aluno, std::string request_id, Answer done) {
   if (AnsweredAtOnce(request_id, rules_.Check(aluno), done)) return;
   Pedido pedido =
       MakePedido(std::move(request_id), "EditaAluno", {aluno.matricula(), aluno.nome()});
@@ -242,7 +242,8 @@ void Cadastro::EditaAluno(project::Aluno aluno, std::string request_id, Answer d
   Start(transactor_, Edit(transactor_, std::move(record), std::move(pedido)), std::move(done));
 }
 
-void Cadastro::NovoProfessor(project::Professor professor, std::string request_id, Answer done) {
+void Cadastro::NovoProfessor(const project::Professor& professor, std::string request_id,
+                             Answer done) {
   if (AnsweredAtOnce(request_id, rules_.Check(professor), done)) return;
   Pedido pedido =
       MakePedido(std::move(request_id), "NovoProfessor", {professor.siape(), professor.nome()});
@@ -250,7 +251,8 @@ void Cadastro::NovoProfessor(project::Professor professor, std::string request_i
   Start(transactor_, Create(transactor_, std::move(record), std::move(pedido)), std::move(done));
 }
 
-void Cadastro::EditaProfessor(project::Professor professor, std::string request_id, Answer done) {
+void Cadastro::EditaProfessor(const project::Professor& professor, std::string request_id,
+                              Answer done) {
   if (AnsweredAtOnce(request_id, rules_.Check(professor), done)) return;
   Pedido pedido =
       MakePedido(std::move(request_id), "EditaProfessor", {professor.siape(), professor.nome()});
@@ -258,7 +260,8 @@ void Cadastro::EditaProfessor(project::Professor professor, std::string request_
   Start(transactor_, Edit(transactor_, std::move(record), std::move(pedido)), std::move(done));
 }
 
-void Cadastro::NovaDisciplina(project::Disciplina disciplina, std::string request_id, Answer done) {
+void Cadastro::NovaDisciplina(const project::Disciplina& disciplina, std::string request_id,
+                              Answer done) {
   if (AnsweredAtOnce(request_id, rules_.Check(disciplina), done)) return;
   Pedido pedido =
       MakePedido(std::move(request_id), "NovaDisciplina",
@@ -329,14 +332,14 @@ void Cadastro::ResumeRemovals(base::Done<int> done) {
            });
 }
 
-void Cadastro::ObtemAluno(std::string matricula, base::Done<project::Aluno> done) {
+void Cadastro::ObtemAluno(std::string_view matricula, base::Done<project::Aluno> done) {
   if (!IsPossibleId(matricula)) return std::move(done)(project::Aluno());
   Run<project::Aluno>(transactor_.Enter(),
                       Obtem<project::Aluno, DecodeAluno>(transactor_, AlunoKey(matricula)),
                       std::move(done));
 }
 
-void Cadastro::ObtemProfessor(std::string siape, base::Done<project::Professor> done) {
+void Cadastro::ObtemProfessor(std::string_view siape, base::Done<project::Professor> done) {
   if (!IsPossibleId(siape)) return std::move(done)(project::Professor());
   Run<project::Professor>(
       transactor_.Enter(),
@@ -344,7 +347,7 @@ void Cadastro::ObtemProfessor(std::string siape, base::Done<project::Professor> 
       std::move(done));
 }
 
-void Cadastro::ObtemDisciplina(std::string sigla, base::Done<project::Disciplina> done) {
+void Cadastro::ObtemDisciplina(std::string_view sigla, base::Done<project::Disciplina> done) {
   if (!IsPossibleId(sigla)) return std::move(done)(project::Disciplina());
   Run<project::Disciplina>(
       transactor_.Enter(),

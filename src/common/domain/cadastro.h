@@ -30,24 +30,24 @@ class Cadastro {
  public:
   Cadastro(Transactor& transactor, Rules rules) : transactor_(transactor), rules_(rules) {}
 
-  void NovoAluno(project::Aluno aluno, std::string request_id, Answer done);
-  void EditaAluno(project::Aluno aluno, std::string request_id, Answer done);
+  void NovoAluno(const project::Aluno& aluno, std::string request_id, Answer done);
+  void EditaAluno(const project::Aluno& aluno, std::string request_id, Answer done);
   void RemoveAluno(std::string matricula, std::string request_id, Answer done);
   // A blank message if there is none.
-  void ObtemAluno(std::string matricula, base::Done<project::Aluno> done);
+  void ObtemAluno(std::string_view matricula, base::Done<project::Aluno> done);
   std::unique_ptr<Cursor<project::Aluno>> ObtemTodosAlunos();
 
-  void NovoProfessor(project::Professor professor, std::string request_id, Answer done);
-  void EditaProfessor(project::Professor professor, std::string request_id, Answer done);
+  void NovoProfessor(const project::Professor& professor, std::string request_id, Answer done);
+  void EditaProfessor(const project::Professor& professor, std::string request_id, Answer done);
   void RemoveProfessor(std::string siape, std::string request_id, Answer done);
-  void ObtemProfessor(std::string siape, base::Done<project::Professor> done);
+  void ObtemProfessor(std::string_view siape, base::Done<project::Professor> done);
   std::unique_ptr<Cursor<project::Professor>> ObtemTodosProfessores();
 
-  void NovaDisciplina(project::Disciplina disciplina, std::string request_id, Answer done);
+  void NovaDisciplina(const project::Disciplina& disciplina, std::string request_id, Answer done);
   // Refused if `vagas` would fall below the seats taken.
   void EditaDisciplina(project::Disciplina disciplina, std::string request_id, Answer done);
   void RemoveDisciplina(std::string sigla, std::string request_id, Answer done);
-  void ObtemDisciplina(std::string sigla, base::Done<project::Disciplina> done);
+  void ObtemDisciplina(std::string_view sigla, base::Done<project::Disciplina> done);
   std::unique_ptr<Cursor<project::Disciplina>> ObtemTodasDisciplinas();
 
   // Finishes the removals that a crash has left in the middle; answers how many. To be called at

@@ -37,14 +37,14 @@ Result<std::unique_ptr<Mvcc>> Mvcc::Open(storage::Engine& engine) {
 }
 
 Status Mvcc::Load() {
-  if (const Status format = CheckFormat(engine_); format.code() == Code::kNotFound) {
+  const Status format = CheckFormat(engine_);
+  if (format.code() == Code::kNotFound) {
     const auto batch = engine_.NewBatch();
     batch->Put(kFormatRow, EncodeTtl(kFormatVersion));
     batch->Put(kStateRow, EncodeState(state_));
     return engine_.Write(*batch, storage::Durability::kSynced);
-  } else if (!format.ok()) {
-    return format;
   }
+  RETURN_IF_ERROR(format);
   State state;
   compaction_ = {};
   note_.clear();

@@ -35,11 +35,11 @@ AdminService::AdminService(const Surroundings& surroundings)
 }
 
 void AdminService::NovoAluno(project::Aluno& aluno, Context context, Status reply) {
-  cadastro_.NovoAluno(std::move(aluno), RequestId(context), Answering(std::move(reply)));
+  cadastro_.NovoAluno(aluno, RequestId(context), Answering(std::move(reply)));
 }
 
 void AdminService::EditaAluno(project::Aluno& aluno, Context context, Status reply) {
-  cadastro_.EditaAluno(std::move(aluno), RequestId(context), Answering(std::move(reply)));
+  cadastro_.EditaAluno(aluno, RequestId(context), Answering(std::move(reply)));
 }
 
 void AdminService::RemoveAluno(project::Identificador& id, Context context, Status reply) {
@@ -49,7 +49,7 @@ void AdminService::RemoveAluno(project::Identificador& id, Context context, Stat
 
 void AdminService::ObtemAluno(project::Identificador& id, Context,
                               rpc::Responder<project::Aluno> reply) {
-  cadastro_.ObtemAluno(std::move(*id.mutable_id()), Answering(std::move(reply)));
+  cadastro_.ObtemAluno(id.id(), Answering(std::move(reply)));
 }
 
 void AdminService::ObtemTodosAlunos(project::Vazia&, Context,
@@ -58,11 +58,11 @@ void AdminService::ObtemTodosAlunos(project::Vazia&, Context,
 }
 
 void AdminService::NovoProfessor(project::Professor& professor, Context context, Status reply) {
-  cadastro_.NovoProfessor(std::move(professor), RequestId(context), Answering(std::move(reply)));
+  cadastro_.NovoProfessor(professor, RequestId(context), Answering(std::move(reply)));
 }
 
 void AdminService::EditaProfessor(project::Professor& professor, Context context, Status reply) {
-  cadastro_.EditaProfessor(std::move(professor), RequestId(context), Answering(std::move(reply)));
+  cadastro_.EditaProfessor(professor, RequestId(context), Answering(std::move(reply)));
 }
 
 void AdminService::RemoveProfessor(project::Identificador& id, Context context, Status reply) {
@@ -72,7 +72,7 @@ void AdminService::RemoveProfessor(project::Identificador& id, Context context, 
 
 void AdminService::ObtemProfessor(project::Identificador& id, Context,
                                   rpc::Responder<project::Professor> reply) {
-  cadastro_.ObtemProfessor(std::move(*id.mutable_id()), Answering(std::move(reply)));
+  cadastro_.ObtemProfessor(id.id(), Answering(std::move(reply)));
 }
 
 void AdminService::ObtemTodosProfessores(project::Vazia&, Context,
@@ -81,7 +81,7 @@ void AdminService::ObtemTodosProfessores(project::Vazia&, Context,
 }
 
 void AdminService::NovaDisciplina(project::Disciplina& disciplina, Context context, Status reply) {
-  cadastro_.NovaDisciplina(std::move(disciplina), RequestId(context), Answering(std::move(reply)));
+  cadastro_.NovaDisciplina(disciplina, RequestId(context), Answering(std::move(reply)));
 }
 
 void AdminService::EditaDisciplina(project::Disciplina& disciplina, Context context, Status reply) {
@@ -95,7 +95,7 @@ void AdminService::RemoveDisciplina(project::Identificador& id, Context context,
 
 void AdminService::ObtemDisciplina(project::Identificador& id, Context,
                                    rpc::Responder<project::Disciplina> reply) {
-  cadastro_.ObtemDisciplina(std::move(*id.mutable_id()), Answering(std::move(reply)));
+  cadastro_.ObtemDisciplina(id.id(), Answering(std::move(reply)));
 }
 
 void AdminService::ObtemTodasDisciplinas(project::Vazia&, Context,

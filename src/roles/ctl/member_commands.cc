@@ -129,30 +129,28 @@ ExitCode AddMember(Session& session, const AddArguments& arguments) {
       "membro acrescentado: inicie-o com --join");
 }
 
-ExitCode RemoveMember(Session& session, const IdArgument& arguments) {
+// A change that names the member and nothing else.
+template <class Request>
+ExitCode ChangeById(Session& session, const IdArgument& arguments,
+                    grpc::Status (StoreClient::*call)(const Request&), const char* done) {
   const auto id = ParseId(arguments.id);
   if (!id) return session.Misused("o ID de um membro é um número hexadecimal: veja `member list`");
   return Change(
       session,
       [&](StoreClient& client) {
-        etcdserverpb::MemberRemoveRequest request;
+        Request request;
         request.set_id(*id);
-        return client.RemoveMember(request);
+        return (client.*call)(request);
       },
-      "membro removido");
+      done);
+}
+
+ExitCode RemoveMember(Session& session, const IdArgument& arguments) {
+  return ChangeById(session, arguments, &StoreClient::RemoveMember, "membro removido");
 }
 
 ExitCode PromoteMember(Session& session, const IdArgument& arguments) {
-  const auto id = ParseId(arguments.id);
-  if (!id) return session.Misused("o ID de um membro é um número hexadecimal: veja `member list`");
-  return Change(
-      session,
-      [&](StoreClient& client) {
-        etcdserverpb::MemberPromoteRequest request;
-        request.set_id(*id);
-        return client.PromoteMember(request);
-      },
-      "membro promovido a votante");
+  return ChangeById(session, arguments, &StoreClient::PromoteMember, "membro promovido a votante");
 }
 
 }  // namespace

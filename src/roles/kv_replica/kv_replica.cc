@@ -116,8 +116,7 @@ Status KvReplica::Serve(std::function<std::string()> complaint) {
 }
 
 // Who asks is told not to come while no leader is known, or to a replica that is not like the
-// others. A leader may be known before there is a
-// store to ask; Serve makes up for it.
+// others. A leader may be known before there is a store to ask; Serve makes up for it.
 void KvReplica::UpdateHealth() {
   const base::MutexLock lock(health_mutex_);
   if (!open_) return;
