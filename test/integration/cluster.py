@@ -56,7 +56,7 @@ def put_request(key, value):
 
 class Load:
     """Clients that put as fast as they are answered, until they have put `count` keys in all, or
-    until stop()."""
+    until stop(), or the test program ends."""
 
     CLIENTS = 8
 
@@ -66,7 +66,8 @@ class Load:
         self._value = b"v" * value_bytes
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(addresses[i % len(addresses)], i))
+        self._threads = [threading.Thread(target=self._run, daemon=True,
+                                          args=(addresses[i % len(addresses)], i))
                          for i in range(self.CLIENTS)]
         for thread in self._threads:
             thread.start()

@@ -49,6 +49,9 @@ Status RefusalOf(const raft::Proposed& proposed) {
   ENSURE(false, "a proposal that was taken is no refusal");
 }
 
+// Nobody would tell it what becomes of what it asks for.
+Status Removed() { return {Code::kUnavailable, "this replica is no member of the group"}; }
+
 bool IsTaken(const raft::Proposed& proposed) {
   return proposed.outcome == raft::ProposeOutcome::kAppended ||
          proposed.outcome == raft::ProposeOutcome::kForwarded;
@@ -202,8 +205,16 @@ raft::TransferOutcome Driver::TransferLeadership(raft::NodeId target) {
   return failure_.ok() ? core_->TransferLeadership(target) : raft::TransferOutcome::kNotLeader;
 }
 
+bool Driver::IsRemoved() const {
+  return applied_.conf != raft::ConfState{} && !applied_.conf.IsMember(options_.raft.id);
+}
+
 void Driver::SubmitProposals() {
   std::vector<Proposal> waiting = std::exchange(proposals_, {});
+  if (IsRemoved()) {
+    for (Proposal& proposal : waiting) std::move(proposal.done)(Removed());
+    return;
+  }
   for (size_t first = 0; first < waiting.size();) {
     size_t end = first;
     size_t bytes = 0;
@@ -245,6 +256,10 @@ void Driver::SubmitSlice(std::span<Proposal> slice) {
 void Driver::SubmitReads() {
   if (reads_.empty()) return;
   std::vector<ReadDone> dones = std::exchange(reads_, {});
+  if (IsRemoved()) {
+    for (ReadDone& done : dones) std::move(done)(Removed());
+    return;
+  }
   const raft::ReadTicket drawn = core_->ReadIndex();
   if (drawn.ticket) {
     asked_reads_.emplace(*drawn.ticket, std::move(dones));

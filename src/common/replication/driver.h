@@ -156,6 +156,7 @@ class Driver {
   base::Status Reconcile();
   void Fail(base::Status status);
 
+  bool IsRemoved() const;  // or not yet added, as far as its state tells
   void SubmitProposals();
   void SubmitSlice(std::span<Proposal> slice);
   void SubmitReads();

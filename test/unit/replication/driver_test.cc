@@ -277,6 +277,13 @@ TEST_CASE("driver: a removed member gives up its proposals at once") {
   REQUIRE(removed->ok());
   REQUIRE_FALSE(group[follower].applied().conf.IsMember(NodeId(follower)));
   CHECK(fate->code() == Code::kOutcomeUnknown);
+
+  // What comes after that has no effect for certain.
+  const auto late = group.Propose(follower, "b=1");
+  const auto read = group.Read(follower);
+  group.Run();
+  CHECK(late->code() == Code::kUnavailable);
+  CHECK(read->code() == Code::kUnavailable);
 }
 
 TEST_CASE("driver: reads of a leader without a quorum are given up") {
