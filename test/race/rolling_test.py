@@ -22,7 +22,9 @@ SPEED = os.environ.get("MATRICULA_SPEED", "120")
 SIZE = ["--students", str(STUDENTS), "--classes", str(STUDENTS // 8), "--seed", "11"]
 # Longer than any restart holds a request up: a try that is cut short would be no fault of ours.
 TRY_MS = "30000"
-REST_S = 0.5
+# Longer than a channel of the client's waits until it tries again to reach who is back: while all of
+# them wait, a request has nobody to turn to. Half a second was too little on a busy machine.
+REST_S = 1
 # One that was away while the whole university enrolled takes its time to catch up.
 WELL_TIMEOUT_S = 120
 # Of the log, where a replica may be while load goes on; one that has just come back is thousands.
