@@ -26,6 +26,10 @@ struct Fate {
   base::Code code() const { return known() ? result->status().code() : base::Code::kUnknown; }
 };
 
+inline std::string TextOf(const std::shared_ptr<Fate<std::any>>& fate) {
+  return std::any_cast<std::string>(**fate->result);
+}
+
 // A few members in one thread: messages wait in a queue until Run delivers them, time passes when
 // a test says so.
 class SmallGroup {
