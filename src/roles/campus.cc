@@ -31,7 +31,7 @@ void LogCache(const sync::CacheStats& stats) {
                                    {"of_these_waited", stats.waits},
                                    {"misses", stats.misses},
                                    {"fallbacks", stats.fallbacks},
-                                   {"barriers", stats.barriers},
+                                   {"questions", stats.questions},
                                    {"gaps", stats.gaps},
                                    {"keys", stats.keys}});
 }

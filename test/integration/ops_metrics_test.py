@@ -170,6 +170,29 @@ class OpsMetricsTest(harness.TestCase):
         self.assertEqual(total(samples, "etcd_server_has_leader"), 0)
         self.assertEqual(get(ports[others[1]], "/livez")[0], 200)
 
+    def test_a_cache_counts_its_reads_and_its_questions(self):
+        broker = self.manage(harness.Mosquitto()).start()
+        store = self.start_server("--mqtt", broker.url, roles=["kv-replica"])
+        metrics = harness.free_address()
+        server = self.start_server("--metrics-listen", metrics, "--mqtt", broker.url,
+                                   roles=["admin"], kv=store.kv_listen)
+        pb, admin = harness.pb(), harness.admin(self.channel_to(server))
+        admin.NovoAluno(pb.Aluno(matricula="11921BSI209", nome="maycon"))
+        before = scrape(metrics)
+
+        def read():
+            self.assertEqual(admin.ObtemAluno(pb.Identificador(id="11921BSI209")).nome, "maycon")
+            return total(scrape(metrics), "matricula_cache_reads_total", result="hit")
+        harness.wait_until(lambda: read() >= 5, what="answers from memory")
+        now = scrape(metrics)
+        # Who reads alone shares a question with nobody.
+        self.assertEqual(total(now, "matricula_cache_questions_total")
+                         - total(before, "matricula_cache_questions_total"),
+                         total(now, "matricula_cache_reads_total")
+                         - total(before, "matricula_cache_reads_total"))
+        self.assertEqual(total(now, "matricula_cache_keys"), 1)
+        self.assertEqual(total(now, "matricula_cache_gaps_total"), 0)
+
     def test_a_portal_without_its_store_says_so(self):
         store = self.start_server(roles=["kv-replica"])
         metrics = harness.free_address()

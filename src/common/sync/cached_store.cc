@@ -91,12 +91,10 @@ class CachedStore::Impl final : public std::enable_shared_from_this<Impl>,
   void ReadRecord(PendingRead read) { barrier_->Add(std::move(read)); }
 
   CacheStats Stats() const {
-    CacheStats stats;
-    if (barrier_) stats.barriers = barrier_->questions();
+    const uint64_t questions = barrier_ ? barrier_->questions() : 0;
     const base::MutexLock lock(mutex_);
-    const uint64_t barriers = stats.barriers;
-    stats = stats_;
-    stats.barriers = barriers;
+    CacheStats stats = stats_;
+    stats.questions = questions;
     stats.keys = cache_.size();
     stats.bytes = cache_.bytes();
     stats.evictions = cache_.evictions();

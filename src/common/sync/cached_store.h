@@ -15,7 +15,7 @@ struct CacheStats {
   uint64_t waits = 0;      // of these, after waiting for the bus to catch up
   uint64_t misses = 0;     // not in memory
   uint64_t fallbacks = 0;  // in memory, but the bus was late or away
-  uint64_t barriers = 0;   // questions to the store for the last change
+  uint64_t questions = 0;  // questions to the store for the last change
   uint64_t gaps = 0;       // holes in what the bus told, each mended by a watch
   uint64_t evictions = 0;  // records that left for want of room
   uint64_t keys = 0;

@@ -48,6 +48,9 @@ void CollectCache(const sync::CacheStats& cache, Sheet& sheet) {
   reads("hit", cache.hits);
   reads("miss", cache.misses);
   reads("fallback", cache.fallbacks);
+  sheet.Counter("matricula_cache_questions_total",
+                "Questions to the store for its last change; the reads of a moment share one.",
+                Number(cache.questions));
   sheet.Counter("matricula_cache_waits_total", "Hits that waited for the bus to catch up.",
                 Number(cache.waits));
   sheet.Counter("matricula_cache_gaps_total",
