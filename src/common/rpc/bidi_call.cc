@@ -99,7 +99,7 @@ SendResult BidiCall::Send(const google::protobuf::MessageLite& message) {
     return SendResult::kFull;
   }
   starved_ = false;
-  Enqueue(std::move(bytes));
+  Enqueue(bytes);
   Advance();
   return SendResult::kQueued;
 }

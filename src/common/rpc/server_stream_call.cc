@@ -61,7 +61,7 @@ void ServerStreamCall::Write(const OutgoingStream::Messages& batch, Continuation
   if (!Open()) return;
   ENSURE(next_ == nullptr, "one page is written at a time");
   next_ = std::move(next);
-  for (grpc::ByteBuffer& message : messages) Enqueue(std::move(message));
+  for (grpc::ByteBuffer& message : messages) Enqueue(message);
   Advance();
 }
 

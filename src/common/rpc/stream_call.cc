@@ -46,9 +46,9 @@ void StreamCall::OnClosed(Continuation closed) {
   std::move(closed)();
 }
 
-void StreamCall::Enqueue(grpc::ByteBuffer message) {
+void StreamCall::Enqueue(grpc::ByteBuffer& message) {
   queued_bytes_ += message.Length();
-  queue_.push_back(std::move(message));
+  queue_.emplace_back().Swap(&message);
 }
 
 void StreamCall::Dequeued(size_t bytes) {
@@ -64,7 +64,8 @@ void StreamCall::DropQueue() {
 void StreamCall::Advance() {
   if (writing_ || finishing_ || over_ || broken_) return;
   if (!queue_.empty()) {
-    grpc::ByteBuffer message = std::move(queue_.front());
+    grpc::ByteBuffer message;
+    message.Swap(&queue_.front());
     queue_.pop_front();
     writing_ = true;
     writing_bytes_ = message.Length();

@@ -62,7 +62,8 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   virtual bool Busy() REQUIRES(mutex_) { return false; }
   virtual void OnLeave() {}
 
-  void Enqueue(grpc::ByteBuffer message) REQUIRES(mutex_);
+  // Takes the message and leaves an empty one: a ByteBuffer cannot be moved, only swapped.
+  void Enqueue(grpc::ByteBuffer& message) REQUIRES(mutex_);
   // Starts whatever is next: a write, or the end.
   void Advance() REQUIRES(mutex_);
   bool Open() const REQUIRES(mutex_) { return !over_ && !finish_.has_value(); }
