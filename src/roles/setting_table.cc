@@ -190,7 +190,7 @@ Setting OneOf(std::string_view name, std::string_view help, std::string Settings
           "NAME",
           help,
           false,
-          [=](Settings& settings, const Values& values) {
+          [field, choices = std::move(choices)](Settings& settings, const Values& values) {
             if (std::find(choices.begin(), choices.end(), values.front()) == choices.end()) {
               return Bad(values.front(), fmt::format("one of: {}", fmt::join(choices, ", ")));
             }

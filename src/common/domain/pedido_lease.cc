@@ -19,7 +19,7 @@ void PedidoLease::Get(int ids, base::Done<int64_t> done) {
     }
   }
   if (lease_id != 0) {
-    std::move(done)(lease_id);
+    std::move(done)(lease_id);  // NOLINT(bugprone-use-after-move): only moved if it has to wait
     return;
   }
   etcdserverpb::LeaseGrantRequest request;

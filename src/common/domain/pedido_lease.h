@@ -14,8 +14,9 @@ namespace matricula::domain {
 // only, so that each id is remembered for at least a day and none for ever.
 class PedidoLease {
  public:
-  static constexpr int64_t kTtlSeconds = 25 * 3600;
-  static constexpr int64_t kUseMs = 3600 * 1000;  // ids are remembered for kTtlSeconds less this
+  static constexpr int64_t kTtlSeconds = int64_t{25} * 3600;
+  // Ids are remembered for kTtlSeconds less this.
+  static constexpr int64_t kUseMs = int64_t{3600} * 1000;
   static constexpr int kMaxIds = 10'000;
 
   PedidoLease(store::Store& store, const base::Clock& clock) : store_(store), clock_(clock) {}

@@ -289,6 +289,7 @@ class ResumosOfAluno {
     if (status.ok()) status = co_await LeaveOutRemoved(rows);
     if (!status.ok()) co_return status;
     std::vector<project::ResumoDisciplina> resumos;
+    resumos.reserve(rows.size());
     for (Row& row : rows) resumos.push_back(std::move(row.resumo));
     co_return resumos;
   }
@@ -367,14 +368,14 @@ void Reports::DetalhaDisciplina(std::string sigla, base::Done<project::Relatorio
 }
 
 std::unique_ptr<Cursor<project::RelatorioDisciplina>> Reports::ObtemDisciplinasProfessor(
-    std::string siape) {
+    const std::string& siape) {
   using Source = RelatoriosOfProfessor;
   return std::make_unique<SourceCursor<project::RelatorioDisciplina, Source>>(
       transactor_, std::make_shared<Source>(transactor_, siape));
 }
 
 std::unique_ptr<Cursor<project::ResumoDisciplina>> Reports::ObtemDisciplinasAluno(
-    std::string matricula) {
+    const std::string& matricula) {
   using Source = ResumosOfAluno;
   return std::make_unique<SourceCursor<project::ResumoDisciplina, Source>>(
       transactor_, std::make_shared<Source>(transactor_, matricula));

@@ -22,8 +22,9 @@ class Reports {
 
   // Nothing if there is no such professor or student. Pages of reports are one report long.
   std::unique_ptr<Cursor<project::RelatorioDisciplina>> ObtemDisciplinasProfessor(
-      std::string siape);
-  std::unique_ptr<Cursor<project::ResumoDisciplina>> ObtemDisciplinasAluno(std::string matricula);
+      const std::string& siape);
+  std::unique_ptr<Cursor<project::ResumoDisciplina>> ObtemDisciplinasAluno(
+      const std::string& matricula);
 
  private:
   Transactor& transactor_;

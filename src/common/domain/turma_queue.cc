@@ -129,6 +129,7 @@ void TurmaQueue::Impl::Enqueue(const std::string& sigla, TurmaRequest request) {
   }
   if (!refused.ok()) {
     meter_.Failed(1);
+    // NOLINTNEXTLINE(bugprone-use-after-move): it is only moved into a queue if it is not refused
     return std::move(request.done)(refused);
   }
   if (to_drive != nullptr) Drive(*to_drive, transactor_.Enter());

@@ -25,7 +25,7 @@ struct TurmaQueueLimits {
 // reason that applies is given: class, student, already enrolled (or not enrolled), seats.
 class TurmaQueue {
  public:
-  TurmaQueue(Transactor& transactor, TurmaQueueLimits limits = {});
+  explicit TurmaQueue(Transactor& transactor, TurmaQueueLimits limits = {});
   ~TurmaQueue();
 
   void AdicionaAluno(project::DisciplinaPessoa par, std::string request_id, Answer done);

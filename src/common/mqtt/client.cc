@@ -167,7 +167,7 @@ class Client::Impl final : private Listener {
       return status;
     }
     const int64_t began_ms = clock_.MonotonicMs();
-    const Status end = ServeUntilEnd(session);
+    Status end = ServeUntilEnd(session);
     const bool was_ready = session.ready();
     {
       const base::MutexLock lock(mutex_);

@@ -96,10 +96,10 @@ bool PeerService::Take(uint64_t from, const peer::Parcel& parcel) {
 
 void PeerService::Ask(peer::Call& call, const rpc::CallContext& /*context*/,
                       rpc::Responder<peer::Answer> responder) {
-  options_.answer(call,
-                  [responder = std::move(responder)](base::Result<peer::Answer> answer) mutable {
-                    responder.Finish(answer);
-                  });
+  options_.answer(
+      call, [responder = std::move(responder)](const base::Result<peer::Answer>& answer) mutable {
+        responder.Finish(answer);
+      });
 }
 
 void PeerService::Join(peer::JoinRequest& request, const rpc::CallContext& /*context*/,

@@ -149,7 +149,7 @@ class RocksDbEngine final : public Engine {
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
     const int64_t start_ns = clock_.MonotonicNs();
-    const Status status = ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
+    Status status = ToStatus(db_->Write(options, static_cast<Batch&>(batch).raw()));
     const int64_t duration_ns = clock_.MonotonicNs() - start_ns;
     (options.sync ? synced_ : buffered_).Observe(duration_ns);
     if (options.sync) base::work_times::AddSynced(duration_ns);

@@ -241,7 +241,7 @@ Status RestoreBackup(const std::string& file, const std::string& target) {
   if (!fs::create_directories(temporary, error) || error) {
     return {Code::kInternal, temporary + ": " + error.message()};
   }
-  const Status status = Restore(std::move(input), content_bytes, temporary, directory);
+  Status status = Restore(std::move(input), content_bytes, temporary, directory);
   fs::remove_all(temporary, error);
   return status;
 }

@@ -121,12 +121,12 @@ int64_t EtcdOperation::NextDelayMs() {
 
 EtcdEngine::EtcdEngine(const std::vector<std::string>& addresses,
                        const rpc::ChannelOptions& channel, size_t max_operations,
-                       std::shared_ptr<rpc::Loop> loop, const base::Clock& clock)
+                       const std::shared_ptr<rpc::Loop>& loop, const base::Clock& clock)
     : clock_(clock),
       max_operations_(max_operations),
       server_count_(addresses.size()),
       own_loop_(loop == nullptr ? std::make_unique<rpc::LoopThread>() : nullptr),
-      loop_(loop == nullptr ? own_loop_->loop() : std::move(loop)),
+      loop_(loop == nullptr ? own_loop_->loop() : loop),
       endpoints_(addresses, channel),
       watching_connection_(addresses.size(), false),
       random_(std::random_device()()) {

@@ -103,7 +103,8 @@ class EtcdEngine {
  public:
   // `loop` may be nullptr: it has one of its own then.
   EtcdEngine(const std::vector<std::string>& addresses, const rpc::ChannelOptions& channel,
-             size_t max_operations, std::shared_ptr<rpc::Loop> loop, const base::Clock& clock);
+             size_t max_operations, const std::shared_ptr<rpc::Loop>& loop,
+             const base::Clock& clock);
   // Cancels what is under way, and waits until all of it has ended.
   ~EtcdEngine();
 

@@ -251,7 +251,7 @@ void LeaderDesk::Update(const etcdserverpb::MemberUpdateRequest& request, Answer
   moved.set_id(request.id());
   *moved.mutable_peerurls() = request.peerurls();
   sequencer_.Propose(std::move(command),
-                     [this, done = std::move(done)](kv::Outcome outcome) mutable {
+                     [this, done = std::move(done)](const kv::Outcome& outcome) mutable {
                        if (!outcome.status.ok()) return std::move(done)(outcome.status);
                        Answer answer;
                        ListInto(membership_, *answer.mutable_member_update());
@@ -271,7 +271,7 @@ void LeaderDesk::Rebuild(const peer::JoinRequest& request, AnswerDone done) {
     return std::move(done)(std::move(answer));
   }
   Remove(id, [this, address = request.address(),
-              done = std::move(done)](Result<Answer> removed) mutable {
+              done = std::move(done)](const Result<Answer>& removed) mutable {
     if (!removed.ok()) return std::move(done)(removed.status());
     AddAt(address, std::move(done));
   });
@@ -302,7 +302,7 @@ void LeaderDesk::GiveUpOffice() {
       best_match = peer.match;
     }
     if (best != raft::kNobody)
-      sequencer_.node().TransferLeadership(best, [](Result<raft::Term>) {});
+      sequencer_.node().TransferLeadership(best, [](const Result<raft::Term>&) {});
   });
 }
 
@@ -314,7 +314,7 @@ void LeaderDesk::Change(ConfStep::Op op, uint64_t id, const kv::Command& context
   change.context = raft::Payload(context.SerializeAsString());
   sequencer_.node().ChangeMembers(
       std::move(change),
-      [fill = std::move(fill), done = std::move(done)](Result<std::any> result) mutable {
+      [fill = std::move(fill), done = std::move(done)](const Result<std::any>& result) mutable {
         if (result.ok()) return std::move(done)(fill());
         const Code code = result.status().code();
         const bool later = code == Code::kUnavailable || code == Code::kFailedPrecondition;
@@ -341,7 +341,7 @@ void LeaderDesk::IntroduceSelf() {
     introducing_ = false;
     return;
   }
-  sequencer_.Propose(*std::move(command), [this](kv::Outcome outcome) {
+  sequencer_.Propose(*std::move(command), [this](const kv::Outcome& outcome) {
     introducing_ = false;
     if (outcome.status.code() == Code::kFailedPrecondition) {
       base::log::Error("member.other_disk", {{"reason", outcome.status.message()}});
@@ -353,7 +353,7 @@ void LeaderDesk::PromoteReady() {
   const auto awaiting = membership_.AwaitingPromotion();
   if (awaiting.empty() || promoting_.exchange(true)) return;
   const uint64_t id = awaiting.front();
-  Promote(id, [this, id](Result<Answer> answer) {
+  Promote(id, [this, id](const Result<Answer>& answer) {
     promoting_ = false;
     if (answer.ok()) base::log::Info("member.promoted", {{"member", id}});
   });
@@ -369,7 +369,7 @@ void LeaderDesk::TakeBackAlarms() {
     command.mutable_alarm()->set_action(etcdserverpb::AlarmRequest::DEACTIVATE);
     command.mutable_alarm()->set_alarm(alarm.alarm());
     command.mutable_alarm()->set_memberid(id);
-    sequencer_.Propose(std::move(command), [](kv::Outcome) {});
+    sequencer_.Propose(std::move(command), [](const kv::Outcome&) {});
   }
 }
 

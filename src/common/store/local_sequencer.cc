@@ -116,7 +116,7 @@ void LocalSequencer::AddDueLeases(Group& group) {
   for (const int64_t lease : lessor_.TakeDue()) {
     Waiting& revocation = group.emplace_back();
     revocation.command.mutable_lease_revoke()->set_id(lease);
-    revocation.completion = [](kv::Outcome) {};
+    revocation.completion = [](const kv::Outcome&) {};
   }
 }
 

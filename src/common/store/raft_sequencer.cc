@@ -210,7 +210,7 @@ void RaftSequencer::AwaitCurrent(Barrier done) {
 }
 
 void RaftSequencer::Read(std::shared_ptr<Barrier> done, int64_t deadline_ns) {
-  node_->Read([this, done = std::move(done), deadline_ns](Result<raft::Index> index) {
+  node_->Read([this, done = std::move(done), deadline_ns](const Result<raft::Index>& index) {
     if (index.ok()) return std::move(*done)(Status());
     if (index.status().code() == Code::kResourceExhausted) {
       return std::move(*done)(errors::TooManyRequests());
@@ -290,7 +290,7 @@ void RaftSequencer::EndDueLeases() {
     command.mutable_lease_revoke()->set_id(lease);
     command.set_only_in_term(term);
     // If it gets lost, the lease is due again soon.
-    node_->Propose(command.SerializeAsString(), [](Result<std::any>) {});
+    node_->Propose(command.SerializeAsString(), [](const Result<std::any>&) {});
   }
 }
 

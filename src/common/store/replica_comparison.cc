@@ -26,7 +26,7 @@ void ReplicaStore::OpenComparison() {
   options.applied_index = [this] { return mvcc_->applied_index(); };
   options.alarms = [this] { return mvcc_->RaisedAlarms(); };
   options.propose = [this](kv::Command command) {
-    group_->Propose(std::move(command), [](kv::Outcome) {});
+    group_->Propose(std::move(command), [](const kv::Outcome&) {});
   };
   options.tell_leader = [this](peer::Call call, Done<peer::Answer> done) {
     desk_->Do(std::move(call), std::move(done));

@@ -195,6 +195,7 @@ void ReplicaStore::FillHeader(etcdserverpb::ResponseHeader& header) const {
 // ---- changes ----
 
 template <class Response>
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on, which a template hides
 void ReplicaStore::Propose(kv::Command command, Done<Response> done) {
   Status refused = IsLearner() ? errors::LearnerUnsupported() : kv::CheckSize(command);
   if (corrupt_ && !command.has_alarm()) refused = errors::Corrupt();
@@ -241,7 +242,7 @@ Status ReplicaStore::CheckSpace(const kv::Command& command) {
     alarm.mutable_alarm()->set_action(etcdserverpb::AlarmRequest::ACTIVATE);
     alarm.mutable_alarm()->set_alarm(etcdserverpb::NOSPACE);
     alarm.mutable_alarm()->set_memberid(identity_.member_id);
-    sequencer_->Propose(std::move(alarm), [](kv::Outcome) {});
+    sequencer_->Propose(std::move(alarm), [](const kv::Outcome&) {});
   }
   return errors::NoSpace();
 }
@@ -457,12 +458,13 @@ void ReplicaStore::MoveLeader(uint64_t target, Done<etcdserverpb::MoveLeaderResp
   if (leader() != identity_.member_id) return std::move(done)(errors::NotLeader());
   if (target == identity_.member_id) return std::move(done)(etcdserverpb::MoveLeaderResponse());
   if (group_ == nullptr) return std::move(done)(errors::BadLeaderTransferee());
-  group_->node().TransferLeadership(raft::NodeId(target), [done = std::move(done)](
-                                                              Result<raft::Term> term) mutable {
-    if (term.ok()) return std::move(done)(etcdserverpb::MoveLeaderResponse());
-    const bool impossible = term.status().code() == Code::kFailedPrecondition;
-    std::move(done)(impossible ? errors::BadLeaderTransferee() : errors::TimedOutLeaderTransfer());
-  });
+  group_->node().TransferLeadership(
+      raft::NodeId(target), [done = std::move(done)](const Result<raft::Term>& term) mutable {
+        if (term.ok()) return std::move(done)(etcdserverpb::MoveLeaderResponse());
+        const bool impossible = term.status().code() == Code::kFailedPrecondition;
+        std::move(done)(impossible ? errors::BadLeaderTransferee()
+                                   : errors::TimedOutLeaderTransfer());
+      });
 }
 
 Result<etcdserverpb::LeaseLeasesResponse> ReplicaStore::LeaseLeases() const {

@@ -55,7 +55,7 @@ void StateComparison::TellLeader() {
     *call.mutable_digest()->mutable_digest() = *own_;
   }
   const uint64_t index = call.digest().digest().index();
-  options_.tell_leader(std::move(call), [this, index](Result<peer::Answer> answer) {
+  options_.tell_leader(std::move(call), [this, index](const Result<peer::Answer>& answer) {
     const MutexLock lock(mutex_);
     telling_ = false;
     if (answer.ok() && own_->index() == index) told_ = true;

@@ -28,6 +28,7 @@ void ReadBarrier::Add(PendingRead read) {
     }
   }
   if (refuse) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): it is only moved among the others if it is let in
     std::move(read.done)(
         base::Status(base::Code::kResourceExhausted, "too many reads wait for the store"));
   }
@@ -72,7 +73,7 @@ void ReadBarrier::Ask() {
   RangeRequest request;
   request.set_key(std::string(domain::kMudancaKey));
   request.set_keys_only(true);
-  store_.Range(request, [self = shared_from_this(), reads](Result<RangeResponse> answer) {
+  store_.Range(request, [self = shared_from_this(), reads](const Result<RangeResponse>& answer) {
     self->HandleAnswer(*reads, answer);
   });
 }

@@ -285,7 +285,7 @@ class Relay::Impl final : private mqtt::Listener, private store::WatchSink {
   // Waits while the window is full.
   Result<uint64_t> PublishOne(const mqtt::Message& message) {
     while (true) {
-      const auto ticket = client_.Publish(message);
+      auto ticket = client_.Publish(message);
       if (ticket.status().code() != Code::kResourceExhausted) return ticket;
       base::MutexLock lock(mutex_);
       changed_.WaitFor(mutex_, std::chrono::milliseconds(kMandateCheckMs));

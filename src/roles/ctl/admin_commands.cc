@@ -86,7 +86,7 @@ using Texts = std::vector<std::string>;  // one per column of the record
 template <class Record>
 std::optional<std::string> Fill(const Texts& texts, Record* record) {
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (const auto reason = SetField(*record, static_cast<int>(i), texts[i])) return reason;
+    if (auto reason = SetField(*record, static_cast<int>(i), texts[i])) return reason;
   }
   return std::nullopt;
 }

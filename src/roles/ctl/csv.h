@@ -13,7 +13,7 @@
 namespace matricula::ctl {
 
 // A record longer than this is an error: most likely a quote that is never closed.
-inline constexpr size_t kMaxRecordBytes = 64 * 1024;
+inline constexpr size_t kMaxRecordBytes = size_t{64} * 1024;
 
 struct CsvRecord {
   int64_t line = 0;  // where it starts, from 1

@@ -87,7 +87,7 @@ std::string ExplainMisuse(const CLI::App& root, const CLI::ParseError& error) {
 }
 
 std::string PathOf(const CLI::App& app) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   return app.get_parent() == nullptr ? name : PathOf(*app.get_parent()) + " " + name;
 }
 

@@ -1,6 +1,7 @@
 #include "roles/ctl/import_file.h"
 
 #include <algorithm>
+#include <span>
 
 #include <absl/strings/ascii.h>
 #include <fmt/format.h>
@@ -53,7 +54,8 @@ bool ImportFile::Next(ImportLine* line) {
 
 bool ImportFile::IsHeader(const Fields& fields) const {
   return std::any_of(fields.begin(), fields.end(), [this](const std::string& field) {
-    return std::any_of(kind_.columns.begin(), kind_.columns.begin() + kind_.key_columns,
+    const auto keys = std::span(kind_.columns).first(kind_.key_columns);
+    return std::any_of(keys.begin(), keys.end(),
                        [&field](const ImportColumn& column) { return IsName(field, column); });
   });
 }

@@ -122,7 +122,7 @@ ExitCode AddMember(Session& session, const AddArguments& arguments) {
         request.add_peerurls(url);
         request.set_islearner(arguments.learner);
         etcdserverpb::MemberAddResponse response;
-        const grpc::Status status = client.AddMember(request, &response);
+        grpc::Status status = client.AddMember(request, &response);
         if (status.ok()) PrintMembers(session, response.members());
         return status;
       },

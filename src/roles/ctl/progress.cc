@@ -22,7 +22,7 @@ std::string Bar(int64_t done, int64_t all) {
 
 }  // namespace
 
-Progress::Progress(const Console& console, const base::Clock& clock, std::string name)
+Progress::Progress(const Console& console, const base::Clock& clock, std::string_view name)
     : console_(console), clock_(clock), name_(Printable(name)), start_ms_(clock.MonotonicMs()) {}
 
 void Progress::Update(int64_t lines, int64_t done_bytes, std::optional<int64_t> all_bytes) {

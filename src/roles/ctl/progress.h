@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/base/clock.h"
 #include "roles/ctl/ctl.h"
@@ -14,7 +15,7 @@ namespace matricula::ctl {
 // Where there is no terminal it does nothing.
 class Progress {
  public:
-  Progress(const Console& console, const base::Clock& clock, std::string name);
+  Progress(const Console& console, const base::Clock& clock, std::string_view name);
   ~Progress() { Clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

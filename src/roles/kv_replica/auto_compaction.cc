@@ -157,7 +157,7 @@ void AutoCompaction::Run() {
 void AutoCompaction::Compact(int64_t revision) {
   etcdserverpb::CompactionRequest request;
   request.set_revision(revision);
-  store_.Compact(request, [revision](base::Result<etcdserverpb::CompactionResponse> result) {
+  store_.Compact(request, [revision](const base::Result<etcdserverpb::CompactionResponse>& result) {
     // OutOfRange: somebody else has compacted already, which is as good.
     if (result.ok()) {
       base::log::Info("compaction.done", {{"revision", revision}});

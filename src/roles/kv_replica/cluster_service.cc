@@ -25,6 +25,7 @@ void ClusterService::FillMember(etcdserverpb::Member& member) const {
 }
 
 template <class Response>
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved on, which a template hides
 void ClusterService::Do(peer::Call call, Response* (peer::Answer::*part)(),
                         rpc::Responder<Response> responder) {
   store_.desk()->Do(std::move(call), [this, part, answer = AnswerTo(std::move(responder))](

@@ -54,7 +54,7 @@ Status KvReplica::OpenStore(const Settings& settings, const base::Clock& clock,
   auto engine = storage::OpenRocksDbEngine(settings.data, {});
   RETURN_IF_ERROR(engine.status());
   // Before anything in it is believed. An empty folder has no format yet.
-  const Status format = kv::CheckFormat(**engine);
+  Status format = kv::CheckFormat(**engine);
   if (!format.ok() && format.code() != Code::kNotFound) return format;
   store::ReplicaStore::Options options;
   options.clock = &clock;

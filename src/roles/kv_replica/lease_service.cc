@@ -51,10 +51,10 @@ void LeaseService::KeepNext(KeepAlives stream) {
       return;
     }
     const int64_t lease = request->id();
-    store_.LeaseKeepAlive(
-        lease, [this, stream = std::move(stream)](base::Result<LeaseKeepAliveResponse> response) {
-          AnswerKeepAlive(stream, response);
-        });
+    store_.LeaseKeepAlive(lease, [this, stream = std::move(stream)](
+                                     const base::Result<LeaseKeepAliveResponse>& response) {
+      AnswerKeepAlive(stream, response);
+    });
   });
 }
 

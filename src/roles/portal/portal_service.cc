@@ -48,14 +48,14 @@ void PortalService::DetalhaDisciplina(project::Identificador& id, Context,
 
 void PortalService::ObtemDisciplinasProfessor(
     project::Identificador& id, Context, rpc::StreamWriter<project::RelatorioDisciplina> writer) {
-  StreamPages<project::RelatorioDisciplina>(
-      reports_.ObtemDisciplinasProfessor(std::move(*id.mutable_id())), std::move(writer));
+  StreamPages<project::RelatorioDisciplina>(reports_.ObtemDisciplinasProfessor(id.id()),
+                                            std::move(writer));
 }
 
 void PortalService::ObtemDisciplinasAluno(project::Identificador& id, Context,
                                           rpc::StreamWriter<project::ResumoDisciplina> writer) {
-  StreamPages<project::ResumoDisciplina>(
-      reports_.ObtemDisciplinasAluno(std::move(*id.mutable_id())), std::move(writer));
+  StreamPages<project::ResumoDisciplina>(reports_.ObtemDisciplinasAluno(id.id()),
+                                         std::move(writer));
 }
 
 }  // namespace matricula::roles
