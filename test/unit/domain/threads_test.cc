@@ -149,7 +149,9 @@ class ThreadedDay {
     request.set_start_revision(1);
     HistorySink sink;
     const auto watch = replica_->OpenWatch(request, &sink);
-    auto problems = CheckHistory(sink.WaitUpTo(report.revision), operations_);
+    const auto history = sink.WaitUpTo(report.revision);
+    base::MutexLock lock(mutex_);
+    auto problems = CheckHistory(history, operations_);
     problems.insert(problems.end(), report.violations.begin(), report.violations.end());
     return problems;
   }

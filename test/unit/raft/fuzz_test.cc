@@ -138,8 +138,8 @@ class Fuzz {
       case kSnapshots:
         return Snapshots(node);
       case kUnreachable:
-        return Chance(0.5) ? node.core().PeerUnreachable(Any().id())
-                           : node.core().PeerGone(Any().id());
+        return Chance(50) ? node.core().PeerUnreachable(Any().id())
+                          : node.core().PeerGone(Any().id());
       default:
         return;
     }
