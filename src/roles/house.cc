@@ -64,7 +64,7 @@ base::Status House::OpenStore() {
   store::EtcdStoreOptions options;
   options.endpoints = settings_.kv;
   options.loop = loop_.loop();
-  auto remote = store::EtcdStore::Create(std::move(options), clock_);
+  auto remote = store::EtcdStore::Create(options, clock_);
   RETURN_IF_ERROR(remote.status());
   remote_store_ = *std::move(remote);
   store_ = remote_store_.get();

@@ -48,7 +48,7 @@ void AddRange(etcdserverpb::TxnRequest& request) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<EtcdStore>> EtcdStore::Create(EtcdStoreOptions options,
+base::Result<std::unique_ptr<EtcdStore>> EtcdStore::Create(const EtcdStoreOptions& options,
                                                            const base::Clock& clock) {
   if (options.endpoints.empty()) {
     return base::Status(base::Code::kInvalidArgument, "the store has no endpoints");
@@ -59,14 +59,13 @@ base::Result<std::unique_ptr<EtcdStore>> EtcdStore::Create(EtcdStoreOptions opti
                           "'" + endpoint + "' is no address of the form HOST:PORT");
     }
   }
-  return std::unique_ptr<EtcdStore>(new EtcdStore(std::move(options), clock));
+  return std::unique_ptr<EtcdStore>(new EtcdStore(options, clock));
 }
 
-EtcdStore::EtcdStore(EtcdStoreOptions options, const base::Clock& clock)
+EtcdStore::EtcdStore(const EtcdStoreOptions& options, const base::Clock& clock)
     : request_timeout_ms_(options.request_timeout_ms),
       engine_(std::make_unique<EtcdEngine>(options.endpoints, options.channel,
-                                           options.max_in_flight, std::move(options.loop), clock)) {
-}
+                                           options.max_in_flight, options.loop, clock)) {}
 
 EtcdStore::~EtcdStore() = default;
 

@@ -44,7 +44,7 @@ class EtcdStore final : public Store {
  public:
   // Does not connect: an unreachable server shows in the calls. InvalidArgument if there are no
   // endpoints or one is not HOST:PORT.
-  static base::Result<std::unique_ptr<EtcdStore>> Create(EtcdStoreOptions options,
+  static base::Result<std::unique_ptr<EtcdStore>> Create(const EtcdStoreOptions& options,
                                                          const base::Clock& clock);
   ~EtcdStore() override;
 
@@ -59,7 +59,7 @@ class EtcdStore final : public Store {
                       base::Done<etcdserverpb::LeaseKeepAliveResponse> done) override;
 
  private:
-  EtcdStore(EtcdStoreOptions options, const base::Clock& clock);
+  EtcdStore(const EtcdStoreOptions& options, const base::Clock& clock);
 
   const int64_t request_timeout_ms_;
   std::unique_ptr<EtcdEngine> engine_;

@@ -14,7 +14,7 @@ namespace matricula::domain {
 inline std::unique_ptr<store::Store> Connect(std::string address) {
   store::EtcdStoreOptions options;
   options.endpoints = {std::move(address)};
-  return std::move(store::EtcdStore::Create(std::move(options), base::SystemClock()).value());
+  return std::move(store::EtcdStore::Create(options, base::SystemClock()).value());
 }
 
 // The store behind the network. All tests share one server, which is emptied for each.

@@ -22,7 +22,7 @@ TEST_CASE("addresses are checked before anything is tried") {
   const auto create = [](std::vector<std::string> endpoints) {
     EtcdStoreOptions options;
     options.endpoints = std::move(endpoints);
-    return EtcdStore::Create(std::move(options), base::SystemClock()).status();
+    return EtcdStore::Create(options, base::SystemClock()).status();
   };
   CHECK(create({}).code() == Code::kInvalidArgument);
   CHECK(create({"http://127.0.0.1:2379"}).code() == Code::kInvalidArgument);

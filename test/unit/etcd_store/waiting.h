@@ -191,7 +191,7 @@ inline std::unique_ptr<EtcdStore> OpenStore(std::vector<std::string> endpoints,
   options.endpoints = std::move(endpoints);
   options.request_timeout_ms = request_timeout_ms;
   options.max_in_flight = max_in_flight;
-  return std::move(EtcdStore::Create(std::move(options), base::SystemClock()).value());
+  return std::move(EtcdStore::Create(options, base::SystemClock()).value());
 }
 
 }  // namespace matricula::store

@@ -72,7 +72,7 @@ struct Group {
       auto engine = storage::NewMemoryEngine();
       REQUIRE(MakeIdentity(*engine, 1, id).ok());
       ReplicaStore::Options options;
-      options.replication.emplace();
+      options.replication = ReplicaStore::Replication();
       options.replication->founders = ids;
       options.replication->transport = &port;
       options.replication->ask = [this](uint64_t member, const peer::Call& call, int64_t,
@@ -203,7 +203,7 @@ TEST_CASE("raft sequencer: data from before there was a log is taken up, and kno
     REQUIRE(engine.ok());
     ReplicaStore::Options options;
     if (replicated) {
-      options.replication.emplace();
+      options.replication = ReplicaStore::Replication();
       options.replication->transport = &transport;
     }
     return ReplicaStore::Open(std::move(engine).value(), std::move(options));
